@@ -1,0 +1,102 @@
+/**
+ * Every error that Posthaste answers, records or stops with. `docs/errors.md` prints this table; a test keeps the two equal.
+ * - `status`: the HTTP status the API answers with, or 0 where the code never reaches a client as an answer.
+ * - `retriable`: whether the same thing may succeed later: for a call, whether it is tried again.
+ */
+export const ERRORS = {
+  // Answers of the API.
+  'not-json': { status: 400, retriable: false, title: 'The request body is not JSON.' },
+  'unknown-field': { status: 400, retriable: false, title: 'The instruction has a field that is not known.' },
+  'missing-field': { status: 400, retriable: false, title: 'The instruction lacks a field that it needs.' },
+  'invalid-field': { status: 400, retriable: false, title: 'A field has the wrong type or is out of range.' },
+  'invalid-url': {
+    status: 400,
+    retriable: false,
+    title: 'A URL is not an absolute http or https URL that can be called.',
+  },
+  'invalid-method': { status: 400, retriable: false, title: 'The method is not one that can be called.' },
+  'invalid-header': { status: 400, retriable: false, title: 'A header has an illegal name or value.' },
+  'forbidden-header': {
+    status: 400,
+    retriable: false,
+    title: 'A header is one that only Posthaste or the connection may set.',
+  },
+  'invalid-duration': { status: 400, retriable: false, title: 'A duration cannot be read or is out of range.' },
+  'invalid-time': { status: 400, retriable: false, title: 'A time cannot be read or is out of range.' },
+  'invalid-body': { status: 400, retriable: false, title: 'The body does not fit its encoding.' },
+  'conflicting-fields': { status: 400, retriable: false, title: 'Two fields say the same thing.' },
+  'bad-request': { status: 400, retriable: false, title: 'The HTTP request is malformed.' },
+  'not-found': { status: 404, retriable: false, title: 'There is nothing at this path.' },
+  'method-not-allowed': { status: 405, retriable: false, title: 'This path does not take this method.' },
+  'too-large': { status: 413, retriable: false, title: 'The instruction is larger than the limit.' },
+  'unsupported-media-type': { status: 415, retriable: false, title: 'The request is not application/json.' },
+  'depth-exceeded': {
+    status: 422,
+    retriable: false,
+    title: 'Too many invocations gave rise to one another: this is a loop.',
+  },
+  internal: { status: 500, retriable: true, title: 'Something failed that should not have.' },
+  'stream-unavailable': { status: 503, retriable: true, title: 'The stream cannot take the instruction now.' },
+  'stream-full': { status: 503, retriable: true, title: 'The stream has no room for new instructions.' },
+  overloaded: { status: 503, retriable: true, title: 'Too many instructions are waiting to be written.' },
+  stopping: { status: 503, retriable: true, title: 'This process is stopping.' },
+  // How a call failed, as the journal says it.
+  status: { status: 0, retriable: true, title: 'The target answered with a status that is not a success.' },
+  timeout: { status: 0, retriable: true, title: 'The call did not end within its time-out.' },
+  'connect-timeout': { status: 0, retriable: true, title: 'No connection to the target was made in time.' },
+  'connection-refused': { status: 0, retriable: true, title: 'The target refused the connection.' },
+  'connection-closed': { status: 0, retriable: true, title: 'The connection broke before the response was complete.' },
+  unreachable: { status: 0, retriable: true, title: 'There is no route to the target.' },
+  'name-not-resolved': { status: 0, retriable: true, title: "The target's name does not resolve." },
+  'tls-failed': { status: 0, retriable: true, title: 'No trusted TLS connection to the target was made.' },
+  'invalid-response': {
+    status: 0,
+    retriable: true,
+    title: 'The target answered with something that is not HTTP, or with headers too large.',
+  },
+  'call-failed': { status: 0, retriable: true, title: 'The call failed for another reason.' },
+  expired: { status: 0, retriable: false, title: 'The invocation expired before a call succeeded.' },
+  'record-unreadable': { status: 0, retriable: false, title: 'A record on the stream is not an instruction.' },
+  'record-version': { status: 0, retriable: true, title: 'A record on the stream was written by a newer version.' },
+  // What stops a start.
+  'invalid-configuration': { status: 0, retriable: false, title: 'The configuration is not valid.' },
+  'stream-unfit': {
+    status: 0,
+    retriable: false,
+    title: 'The stream cannot keep the promises with its present settings.',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+interface ErrorEntry {
+  readonly status: number
+  readonly retriable: boolean
+  readonly title: string
+}
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** What is wrong with one field. `pointer` is a JSON pointer (RFC 6901) into the instruction. */
+export interface FieldError {
+  readonly pointer: string
+  readonly code: ErrorCode
+  readonly detail: string
+}
+
+/** An error with a stable code. Branch on `code`, never on the text. */
+export class PosthasteError extends Error {
+  readonly code: ErrorCode
+  readonly fields: readonly FieldError[]
+
+  constructor(code: ErrorCode, detail: string, options: { fields?: readonly FieldError[]; cause?: unknown } = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'PosthasteError'
+    this.code = code
+    this.fields = options.fields ?? []
+  }
+
+  /** The error for one or more wrong fields; its code is that of the first. */
+  static ofFields(fields: readonly FieldError[]): PosthasteError {
+    const first = fields[0] as FieldError
+    return new PosthasteError(first.code, `${first.pointer || 'The instruction'}: ${first.detail}`, { fields })
+  }
+}

@@ -1,0 +1,92 @@
+import type { FieldError } from './errors.js'
+import { LIMITS } from './limits.js'
+
+/** Header names in lower case with one value, or several in order. */
+export type Headers = Readonly<Record<string, string | readonly string[]>>
+
+// RFC 9110 section 5.6.2 (token) and 5.5 (field-value without obs-fold).
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** Headers that belong to one connection (RFC 9110 section 7.6.1) or that the HTTP client sets itself. */
+const CONNECTION_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+const OWN_PREFIX = 'posthaste-'
+
+/**
+ * Lower-cases names and collects in `errors` what is wrong. `ownAllowed` lets `Posthaste-*` pass: records carry them,
+ * clients may not forge them.
+ */
+export function checkHeaders(
+  input: Headers,
+  options: { ownAllowed: boolean },
+  errors: FieldError[],
+): Record<string, string | readonly string[]> {
+  const checked: Record<string, string | readonly string[]> = Object.create(null)
+  let bytes = 0
+  let count = 0
+  for (const [name, value] of Object.entries(input)) {
+    const pointer = `/headers/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const lower = name.toLowerCase()
+    const fault = headerFault(lower, value, options.ownAllowed) ?? (lower in checked ? duplicate(name) : undefined)
+    if (fault) errors.push({ pointer, ...fault })
+    checked[lower] = value
+    for (const one of typeof value === 'string' ? [value] : value) {
+      count += 1
+      bytes += name.length + one.length
+    }
+  }
+  if (count > LIMITS.headerCountMax) {
+    errors.push({
+      pointer: '/headers',
+      code: 'invalid-header',
+      detail: `There may be ${LIMITS.headerCountMax} headers at the most; these are ${count}.`,
+    })
+  }
+  if (bytes > LIMITS.headerBytesMax) {
+    errors.push({
+      pointer: '/headers',
+      code: 'invalid-header',
+      detail: `Names and values may have ${LIMITS.headerBytesMax} bytes together; these have ${bytes}.`,
+    })
+  }
+  return checked
+}
+
+type Fault = Pick<FieldError, 'code' | 'detail'>
+
+function headerFault(lower: string, value: string | readonly string[], ownAllowed: boolean): Fault | undefined {
+  if (!NAME.test(lower))
+    return { code: 'invalid-header', detail: "A header name has letters, digits and !#$%&'*+-.^_`|~ only." }
+  if (CONNECTION_HEADERS.has(lower))
+    return { code: 'forbidden-header', detail: 'This header belongs to the connection and is set by Posthaste.' }
+  if (!ownAllowed && lower.startsWith(OWN_PREFIX))
+    return { code: 'forbidden-header', detail: 'Headers that begin with Posthaste- are set by Posthaste alone.' }
+  const legal = typeof value === 'string' ? VALUE.test(value) : value.every((one) => VALUE.test(one))
+  if (!legal)
+    return {
+      code: 'invalid-header',
+      detail: 'A header value has no line breaks, no control characters and nothing beyond Latin-1.',
+    }
+  return undefined
+}
+
+function duplicate(name: string): Fault {
+  return {
+    code: 'conflicting-fields',
+    detail: `${name} stands twice, in different letter case: give one name with a list of values.`,
+  }
+}

@@ -1,0 +1,88 @@
+import { type Static, Type } from 'typebox'
+import { ID_PATTERN } from './ids.js'
+import { LIMITS } from './limits.js'
+
+const Closed = { additionalProperties: false } as const
+
+const Duration = (description: string) =>
+  Type.String({ description: `${description} Written "250ms", "10s", "10m", "2h", "7d", or as ISO 8601 ("PT10M").` })
+
+const Time = (description: string) => Type.String({ description: `${description} An RFC 3339 date-time.` })
+
+const QueryValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
+
+const Retry = Type.Object(
+  {
+    maxAttempts: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: LIMITS.retryAttemptsMax, description: 'Calls in all, the first included.' }),
+    ),
+    initialDelay: Type.Optional(Duration('Wait before the second attempt.')),
+    factor: Type.Optional(
+      Type.Number({ minimum: 1, maximum: LIMITS.retryFactorMax, description: 'What each wait is multiplied by.' }),
+    ),
+    maxDelay: Type.Optional(Duration('Longest wait between two attempts.')),
+    jitter: Type.Optional(
+      Type.Union([Type.Literal('none'), Type.Literal('equal'), Type.Literal('full')], {
+        description: 'How much of each wait is left to chance: nothing, half of it, or all.',
+      }),
+    ),
+  },
+  Closed,
+)
+
+const instructionFields = {
+  target: Type.String({ description: 'The absolute http or https URL to call.' }),
+  method: Type.Optional(
+    Type.String({ pattern: '^[A-Z][A-Z-]*$', maxLength: LIMITS.methodLengthMax, description: 'POST if left out.' }),
+  ),
+  headers: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())]))),
+  query: Type.Optional(
+    Type.Record(Type.String(), Type.Union([QueryValue, Type.Array(QueryValue)]), {
+      maxProperties: LIMITS.queryParametersMax,
+      description: "Appended to the target's own query.",
+    }),
+  ),
+  body: Type.Optional(Type.Unknown({ description: 'A string is sent as it is, anything else as JSON.' })),
+  bodyEncoding: Type.Optional(
+    Type.Union([Type.Literal('json'), Type.Literal('text'), Type.Literal('base64')], {
+      description: 'How a string body is meant; text if left out.',
+    }),
+  ),
+  forwardTo: Type.Optional(Type.String({ description: 'The URL that gets the final response by POST.' })),
+  correlationId: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: LIMITS.correlationIdLengthMax,
+      pattern: '^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$',
+    }),
+  ),
+  notBefore: Type.Optional(Time('Do not call before this time.')),
+  delay: Type.Optional(Duration('Do not call before this has passed. Not together with notBefore.')),
+  timeout: Type.Optional(Duration('Longest time that one call may take, from start to the end of the response.')),
+  expiresAt: Type.Optional(Time('Do not call from this time on.')),
+  expiresIn: Type.Optional(Duration('Do not call once this has passed. Not together with expiresAt.')),
+  retry: Type.Optional(Retry),
+}
+
+/** What a client POSTs to `/invocations`. Unknown fields are refused, so that a typing error is noticed. */
+export const InstructionSchema = Type.Object(instructionFields, { ...Closed, $id: 'Instruction' })
+
+/**
+ * The JSON document of a record on `calls`: an instruction with what Posthaste added. Other producers need to give
+ * nothing but the instruction. Unknown fields are ignored, so that a newer producer does no harm.
+ */
+export const CallDocumentSchema = Type.Object({
+  ...instructionFields,
+  retry: Type.Optional(Type.Object(Retry.properties)),
+  v: Type.Optional(Type.Integer({ minimum: 1 })),
+  id: Type.Optional(Type.String({ pattern: ID_PATTERN })),
+  generation: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.retryAttemptsMax })),
+  acceptedAt: Type.Optional(Time('When the instruction was accepted.')),
+  parent: Type.Optional(Type.String({ maxLength: 128 })),
+  depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
+  bodyBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+})
+
+export type InstructionInput = Static<typeof InstructionSchema>
+export type CallDocument = Static<typeof CallDocumentSchema>

@@ -1,0 +1,218 @@
+import { Compile } from 'typebox/compile'
+import type { TLocalizedValidationError } from 'typebox/error'
+import type { Call } from './call.js'
+import { parseDuration } from './duration.js'
+import { type FieldError, PosthasteError } from './errors.js'
+import { checkHeaders } from './headers.js'
+import { parseInstant } from './instant.js'
+import { type InstructionInput, InstructionSchema } from './instruction-schema.js'
+import { LIMITS } from './limits.js'
+import type { RetryPolicy } from './retry-policy.js'
+import { checkUrl } from './url.js'
+
+const NO_BODY = new Uint8Array(0)
+const schema = Compile(InstructionSchema)
+
+/** What an instruction becomes once somebody says who it is: everything of a call but its identity. */
+export type CallContent = Omit<Call, 'id' | 'generation' | 'attempt' | 'acceptedAtMs' | 'parent' | 'depth'>
+
+/**
+ * Checks an instruction as a client sent it and returns it in the form in which it is called. `delay` and `expiresIn`
+ * count from `nowMs`.
+ * @throws PosthasteError with every wrong field in `fields`.
+ */
+export function parseInstruction(input: unknown, nowMs: number): CallContent {
+  if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema.Errors(input)))
+  return checkContent(input, nowMs, { ownHeadersAllowed: false, bytes: undefined })
+}
+
+/**
+ * Checks what a schema cannot say. `bytes` is a body that came beside the document and stands for its `body`.
+ * @throws PosthasteError with every wrong field in `fields`.
+ */
+export function checkContent(
+  input: InstructionInput,
+  nowMs: number,
+  options: { ownHeadersAllowed: boolean; bytes: Uint8Array | undefined },
+): CallContent {
+  const errors: FieldError[] = []
+  const target = checkUrl(input.target, input.query, '/target', errors)
+  const method = checkMethod(input.method ?? 'POST', errors)
+  const headers = checkHeaders(input.headers ?? {}, { ownAllowed: options.ownHeadersAllowed }, errors)
+  const body = options.bytes ? { bytes: options.bytes } : readBody(input, errors)
+  if (body.type !== undefined && !('content-type' in headers)) headers['content-type'] = body.type
+  const forwardTo =
+    input.forwardTo === undefined ? undefined : checkUrl(input.forwardTo, undefined, '/forwardTo', errors)
+  const notBeforeMs = readTime(input, 'notBefore', 'delay', nowMs, errors)
+  const expiresAtMs = readTime(input, 'expiresAt', 'expiresIn', nowMs, errors)
+  if (expiresAtMs !== undefined && expiresAtMs <= (notBeforeMs ?? 0)) {
+    errors.push({
+      pointer: '/expiresAt',
+      code: 'invalid-time',
+      detail: 'The instruction would expire before it may be called.',
+    })
+  }
+  const timeoutMs = readDuration(input.timeout, '/timeout', LIMITS.timeoutMsMin, LIMITS.timeoutMsMax, errors)
+  const retry = input.retry && readRetry(input.retry, errors)
+  if (errors.length > 0) throw PosthasteError.ofFields(errors)
+  return {
+    target,
+    method,
+    headers,
+    body: body.bytes,
+    ...(forwardTo !== undefined && { forwardTo }),
+    ...(input.correlationId !== undefined && { correlationId: input.correlationId }),
+    ...(notBeforeMs !== undefined && { notBeforeMs }),
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(retry && { retry }),
+  }
+}
+
+function checkMethod(method: string, errors: FieldError[]): string {
+  if (method === 'CONNECT' || method === 'TRACE') {
+    errors.push({ pointer: '/method', code: 'invalid-method', detail: `${method} cannot be called.` })
+  }
+  return method
+}
+
+function readBody(input: InstructionInput, errors: FieldError[]): { bytes: Uint8Array; type?: string } {
+  const { body, bodyEncoding } = input
+  if (body === undefined) {
+    if (bodyEncoding)
+      errors.push({ pointer: '/bodyEncoding', code: 'missing-field', detail: 'There is an encoding but no body.' })
+    return { bytes: NO_BODY }
+  }
+  if (bodyEncoding === 'json' || (bodyEncoding === undefined && typeof body !== 'string')) {
+    return { bytes: Buffer.from(JSON.stringify(body)), type: 'application/json' }
+  }
+  if (typeof body !== 'string') {
+    errors.push({
+      pointer: '/body',
+      code: 'invalid-body',
+      detail: `With bodyEncoding ${bodyEncoding} the body must be a string.`,
+    })
+    return { bytes: NO_BODY }
+  }
+  if (bodyEncoding !== 'base64') return { bytes: Buffer.from(body), type: 'text/plain; charset=utf-8' }
+  // RFC 4648 section 4, padded. Buffer.from would skip what is not base64.
+  if (body.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(body)) {
+    errors.push({
+      pointer: '/body',
+      code: 'invalid-body',
+      detail: 'This is not base64 (RFC 4648 section 4, with padding).',
+    })
+  }
+  return { bytes: Buffer.from(body, 'base64'), type: 'application/octet-stream' }
+}
+
+function readTime(
+  input: InstructionInput,
+  timeField: 'notBefore' | 'expiresAt',
+  durationField: 'delay' | 'expiresIn',
+  nowMs: number,
+  errors: FieldError[],
+): number | undefined {
+  const time = input[timeField]
+  const duration = input[durationField]
+  if (time === undefined) {
+    const ms = readDuration(duration, `/${durationField}`, 0, LIMITS.delayMsMax, errors)
+    return ms === undefined ? undefined : nowMs + ms
+  }
+  if (duration !== undefined) {
+    errors.push({
+      pointer: `/${durationField}`,
+      code: 'conflicting-fields',
+      detail: `Give ${timeField} or ${durationField}, not both.`,
+    })
+  }
+  const pointer = `/${timeField}`
+  const ms = parseInstant(time)
+  if (ms === undefined) {
+    errors.push({
+      pointer,
+      code: 'invalid-time',
+      detail: 'This is not an RFC 3339 date-time such as 2026-12-24T18:00:00Z.',
+    })
+  } else if (ms > nowMs + LIMITS.delayMsMax) {
+    errors.push({
+      pointer,
+      code: 'invalid-time',
+      detail: `This is more than ${LIMITS.delayMsMax / 86_400_000} days ahead.`,
+    })
+  }
+  return ms
+}
+
+function readDuration(
+  text: string | undefined,
+  pointer: string,
+  minMs: number,
+  maxMs: number,
+  errors: FieldError[],
+): number | undefined {
+  if (text === undefined) return undefined
+  const ms = parseDuration(text)
+  if (ms === undefined) {
+    errors.push({
+      pointer,
+      code: 'invalid-duration',
+      detail: 'This is not a duration such as "250ms", "10s", "10m", "2h", "7d" or "PT10M".',
+    })
+  } else if (ms < minMs || ms > maxMs) {
+    errors.push({
+      pointer,
+      code: 'invalid-duration',
+      detail: `This must be from ${minMs} ms to ${maxMs} ms; it is ${ms} ms.`,
+    })
+  }
+  return ms
+}
+
+function readRetry(input: NonNullable<InstructionInput['retry']>, errors: FieldError[]): Partial<RetryPolicy> {
+  const initialDelayMs = readDuration(input.initialDelay, '/retry/initialDelay', 0, LIMITS.retryDelayMsMax, errors)
+  const maxDelayMs = readDuration(input.maxDelay, '/retry/maxDelay', 0, LIMITS.retryDelayMsMax, errors)
+  return {
+    ...(input.maxAttempts !== undefined && { maxAttempts: input.maxAttempts }),
+    ...(initialDelayMs !== undefined && { initialDelayMs }),
+    ...(input.factor !== undefined && { factor: input.factor }),
+    ...(maxDelayMs !== undefined && { maxDelayMs }),
+    ...(input.jitter !== undefined && { jitter: input.jitter }),
+  }
+}
+
+/** Says what a schema found in our words: one error a field, the most telling one. */
+export function schemaErrors(found: readonly TLocalizedValidationError[]): FieldError[] {
+  const byPointer = new Map<string, FieldError>()
+  const add = (pointer: string, code: FieldError['code'], detail: string): void => {
+    if (!byPointer.has(pointer)) byPointer.set(pointer, { pointer, code, detail })
+  }
+  for (const error of found) {
+    const { instancePath: pointer, message } = error
+    if (error.keyword === 'required') {
+      for (const name of error.params.requiredProperties)
+        add(`${pointer}/${name}`, 'missing-field', 'This field is needed.')
+    } else if (error.keyword === 'boolean') {
+      add(pointer, 'unknown-field', 'There is no such field.')
+    } else if (pointer === '/method') {
+      add(pointer, 'invalid-method', 'A method is a word in capital letters, such as POST.')
+    } else if (error.keyword === 'anyOf') {
+      // The branches came before with a message each; the choice between them says it best.
+      byPointer.set(pointer, {
+        pointer,
+        code: 'invalid-field',
+        detail: UNION_DETAIL[pointer.split('/').at(1) ?? ''] ?? 'This is none of the values allowed.',
+      })
+    } else if (error.keyword !== 'additionalProperties') {
+      add(pointer, 'invalid-field', `This ${message}.`)
+    }
+  }
+  return [...byPointer.values()].slice(0, 20)
+}
+
+const UNION_DETAIL: Readonly<Record<string, string>> = {
+  headers: 'A header is a string or a list of strings.',
+  query: 'A query parameter is a string, a number, true or false, or a list of these.',
+  bodyEncoding: 'This must be "json", "text" or "base64".',
+  retry: 'This must be "none", "equal" or "full".',
+}

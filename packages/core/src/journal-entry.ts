@@ -1,0 +1,143 @@
+import type { Call } from './call.js'
+import { type ErrorCode, PosthasteError } from './errors.js'
+import type { Headers } from './headers.js'
+import { formatInstant } from './instant.js'
+import type { Failure, JournalState } from './lifecycle.js'
+import { LIMITS } from './limits.js'
+import { joinLine, splitLine } from './line-record.js'
+import type { Outcome } from './outcome.js'
+
+/**
+ * One thing that happened to an invocation. It says enough of the instruction to show the invocation by itself, and a
+ * dead letter holds the record as it was, so that it can be put right and sent again. Times in milliseconds since the
+ * Unix epoch.
+ */
+export interface JournalEntry {
+  readonly id: string
+  readonly generation: number
+  readonly attempt: number
+  readonly atMs: number
+  readonly state: JournalState
+  readonly acceptedAtMs: number
+  readonly target?: string
+  readonly method?: string
+  readonly correlationId?: string
+  readonly parent?: string
+  readonly startedAtMs?: number
+  readonly durationMs?: number
+  readonly failure?: Failure
+  readonly nextAttemptAtMs?: number
+  /** The forward that this final state gave rise to, or why there is none. */
+  readonly forward?: { readonly id: string } | { readonly refused: ErrorCode }
+  readonly response?: { readonly status: number; readonly headers: Headers; readonly bodyBytes: number }
+  readonly responseBody: Uint8Array
+  /** Dead letters only: the record as it was, cut to `recordBytes` if it could not be read and is too large to keep. */
+  readonly record: Uint8Array
+}
+
+const NONE = new Uint8Array(0)
+
+/** The entry for an attempt of `call`, or for a final state without one. */
+export function journalEntryOf(
+  call: Call,
+  what: Pick<JournalEntry, 'atMs' | 'state' | 'failure' | 'nextAttemptAtMs' | 'forward'> & {
+    readonly record?: Uint8Array
+  },
+  outcome: Outcome | undefined,
+): JournalEntry {
+  const response = outcome?.kind === 'answered' ? outcome.response : undefined
+  return {
+    id: call.id,
+    generation: call.generation,
+    attempt: call.attempt,
+    acceptedAtMs: call.acceptedAtMs,
+    target: call.target,
+    method: call.method,
+    ...(call.correlationId !== undefined && { correlationId: call.correlationId }),
+    ...(call.parent !== undefined && { parent: call.parent }),
+    ...(outcome && { startedAtMs: outcome.startedAtMs, durationMs: outcome.durationMs }),
+    ...(response && {
+      response: { status: response.status, headers: keptHeaders(response.headers), bodyBytes: response.bodyBytes },
+    }),
+    ...what,
+    responseBody: response?.body ?? NONE,
+    record: what.record ?? NONE,
+  }
+}
+
+/** The response headers that the journal keeps: no cookies, and as many as fit. */
+function keptHeaders(headers: Headers): Headers {
+  const kept: Record<string, string | readonly string[]> = {}
+  let bytes = 0
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === 'set-cookie') continue
+    bytes += name.length + String(value).length
+    if (bytes > LIMITS.responseHeaderBytesMax) break
+    kept[name] = value
+  }
+  return kept
+}
+
+/** Writes an entry as a record: one line of JSON, then the response's body and the dead letter's record. */
+export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
+  const { atMs, acceptedAtMs, startedAtMs, nextAttemptAtMs, responseBody, record, ...rest } = entry
+  return joinLine(
+    {
+      v: 1,
+      ...rest,
+      at: formatInstant(atMs),
+      acceptedAt: formatInstant(acceptedAtMs),
+      startedAt: startedAtMs === undefined ? undefined : formatInstant(startedAtMs),
+      nextAttemptAt: nextAttemptAtMs === undefined ? undefined : formatInstant(nextAttemptAtMs),
+      responseBytes: responseBody.length,
+      recordBytes: record.length,
+      bytes: responseBody.length + record.length,
+    },
+    [responseBody, record],
+  )
+}
+
+/**
+ * Reads a journal record that Posthaste wrote.
+ * @throws PosthasteError `record-unreadable`
+ */
+export function decodeJournalEntry(bytes: Uint8Array): JournalEntry {
+  const { document, rest } = splitLine(bytes, 'bytes')
+  const {
+    v: _,
+    at,
+    acceptedAt,
+    startedAt,
+    nextAttemptAt,
+    responseBytes,
+    recordBytes,
+    bytes: __,
+    ...same
+  } = document as JournalDocument
+  if (!rest || typeof same.id !== 'string' || responseBytes + recordBytes !== rest.length) {
+    throw new PosthasteError('record-unreadable', 'This is not a journal entry.')
+  }
+  return {
+    ...same,
+    atMs: Date.parse(at),
+    acceptedAtMs: Date.parse(acceptedAt),
+    ...(startedAt !== undefined && { startedAtMs: Date.parse(startedAt) }),
+    ...(nextAttemptAt !== undefined && { nextAttemptAtMs: Date.parse(nextAttemptAt) }),
+    responseBody: rest.subarray(0, responseBytes),
+    record: rest.subarray(responseBytes),
+  }
+}
+
+type JournalDocument = Omit<
+  JournalEntry,
+  'atMs' | 'acceptedAtMs' | 'startedAtMs' | 'nextAttemptAtMs' | 'responseBody' | 'record'
+> & {
+  v: number
+  at: string
+  acceptedAt: string
+  startedAt?: string
+  nextAttemptAt?: string
+  responseBytes: number
+  recordBytes: number
+  bytes: number
+}

@@ -1,0 +1,42 @@
+const KIB = 1024
+const MIB = 1024 * KIB
+const DAY_MS = 86_400_000
+
+/**
+ * Every limit on what an instruction may say. `docs/http-api.md` prints this table; a test keeps the two equal.
+ * Sizes in bytes and times in milliseconds stand in the name.
+ */
+export const LIMITS = {
+  /** A URL after its query was appended. Servers commonly refuse longer ones. */
+  urlBytesMax: 8 * KIB,
+  methodLengthMax: 32,
+  headerCountMax: 100,
+  /** All names and values together: what Node and most servers take by default. */
+  headerBytesMax: 16 * KIB,
+  queryParametersMax: 200,
+  correlationIdLengthMax: 256,
+  /** One year and a day, so that "in a year" always fits. */
+  delayMsMax: 366 * DAY_MS,
+  timeoutMsMin: 1,
+  timeoutMsMax: 3_600_000,
+  retryAttemptsMax: 100,
+  retryDelayMsMax: 7 * DAY_MS,
+  retryFactorMax: 10,
+  /** How many invocations may give rise to one another before the chain is cut. */
+  depthMax: 8,
+  /** An instruction as a record, its body included, unless the stream takes less. */
+  recordBytesMax: MIB,
+  /** Response headers kept in the journal. */
+  responseHeaderBytesMax: 8 * KIB,
+} as const
+
+/** What journal entry and retry add around the record and the captured response, at the most. */
+const ENVELOPE_BYTES = 96 * KIB
+
+/**
+ * The size of the largest record to accept, in bytes, so that nothing accepted becomes too large for the stream later:
+ * a dead letter holds the record, the captured response and an envelope.
+ */
+export function acceptedRecordBytesMax(streamRecordBytesMax: number, responseBytesMax: number): number {
+  return Math.min(LIMITS.recordBytesMax, streamRecordBytesMax - responseBytesMax - ENVELOPE_BYTES)
+}

@@ -1,0 +1,2 @@
+/** Offsets `[from, to)` of a log. */
+export type OffsetRange = readonly [from: number, to: number]

@@ -1,0 +1,143 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { PosthasteError } from '@posthaste/core'
+import { type Database, type Key, open, type RootDatabase } from 'lmdb'
+import { type Room, RoomGauge } from './room.js'
+
+/** Address space set aside for the data file; the file itself only grows as it is filled. */
+const MAP_BYTES = 256 * 1024 ** 3
+
+/** A table of an environment: binary values under ordered keys. */
+export type Table<K extends Key> = Database<Buffer, K>
+
+export interface EnvironmentOptions {
+  /** The data directory; made if it is missing, readable by its owner alone. */
+  readonly directory: string
+  /** Free bytes that `takeRoom` leaves untouched, so that what was accepted can be worked off on a full disk. */
+  readonly reserveBytes: number
+}
+
+/**
+ * One LMDB environment, shared by everything that keeps state in a data directory. Several processes may open the same
+ * directory. Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
+ */
+export class Environment {
+  readonly directory: string
+  readonly #root: RootDatabase
+  readonly #gauge: RoomGauge
+  #waiting: Work[] = []
+  #committing: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: EnvironmentOptions) {
+    this.directory = options.directory
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+    this.#root = open({
+      path: join(options.directory, 'posthaste.lmdb'),
+      noSubdir: true,
+      mapSize: MAP_BYTES,
+      maxDbs: 32,
+      // A commit is then durable when it is visible, and one that cannot be made durable is not visible at all.
+      overlappingSync: false,
+      // `commit` groups writes itself.
+      eventTurnBatching: false,
+    })
+    this.#gauge = new RoomGauge(options.directory, options.reserveBytes, () => this.#root.getStats())
+  }
+
+  /** Opens a table with keys in JavaScript's order of numbers, strings and arrays of these. Values are bytes. */
+  table<K extends Key>(name: string): Table<K> {
+    const table = this.#root.openDB<Buffer, K>(name, { encoding: 'binary' })
+    this.#gauge.watch(() => table.getStats())
+    return table
+  }
+
+  /**
+   * Runs `work` in a write transaction with whatever else waits to be written, and resolves with its result once the
+   * transaction is on disk. `work` is synchronous; reads in it see what was written before it. If anything in the
+   * transaction fails, all of it is undone and every promise rejects.
+   * @throws PosthasteError `stream-full` if the disk or the map is full, `stream-unavailable` for other faults of the disk
+   */
+  commit<T>(work: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new PosthasteError('stopping', 'The data directory is closed.'))
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject })
+      this.#committing ??= this.#commitAll()
+    })
+  }
+
+  /** Makes what other processes wrote visible to the reads that follow. */
+  refresh(): void {
+    this.#root.resetReadTxn()
+  }
+
+  /** Takes room for `bytes` more to be written and returns true, or returns false if that would touch the reserve. */
+  takeRoom(bytes: number): boolean {
+    return this.#gauge.take(bytes)
+  }
+
+  room(): Room {
+    return this.#gauge.measure()
+  }
+
+  /** Waits for what is being written, then closes. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    while (this.#committing) await this.#committing
+    await this.#root.close()
+  }
+
+  async #commitAll(): Promise<void> {
+    // A turn later, so that what is asked for in one turn of the event loop shares a transaction.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting
+      this.#waiting = []
+      await this.#commitGroup(group)
+    }
+    this.#committing = undefined
+  }
+
+  async #commitGroup(group: readonly Work[]): Promise<void> {
+    const results: unknown[] = []
+    try {
+      await this.#root.childTransaction(() => {
+        for (const work of group) results.push(work.run())
+      })
+    } catch (error) {
+      const reason = await translate(error)
+      for (const work of group) work.reject(reason)
+      return
+    }
+    group.forEach((work, index) => {
+      work.resolve(results[index])
+    })
+  }
+}
+
+interface Work {
+  run(): unknown
+  resolve(value: unknown): void
+  reject(reason: unknown): void
+}
+
+const ENOSPC = 28
+const EDQUOT = 122
+const MDB_MAP_FULL = -30792
+
+/** LMDB reports a failed commit with a promise of its cause; what `work` threw passes as it is. */
+async function translate(error: unknown): Promise<unknown> {
+  const pending = (error as { commitError?: Promise<never> }).commitError
+  const cause = pending ? await pending.catch((reason: unknown) => reason) : error
+  const code = (cause as { code?: unknown }).code
+  if (typeof code !== 'number') return cause
+  if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL) {
+    return new PosthasteError('stream-full', 'The disk of the data directory is full.', { cause })
+  }
+  return new PosthasteError(
+    'stream-unavailable',
+    `The data directory cannot be written: ${(cause as Error).message}.`,
+    { cause },
+  )
+}

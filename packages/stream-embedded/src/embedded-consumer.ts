@@ -1,0 +1,106 @@
+import type { Consumer, Delivery, Progress, PullOptions } from '@posthaste/stream'
+import { CompletedPrefix } from '@posthaste/stream'
+import { LEASE_MS, type Lease } from './lease.js'
+import { type EmbeddedParts, Ownership } from './ownership.js'
+
+/** How often to look for what other processes wrote. What this process writes wakes it at once. */
+const LOOK_EVERY_MS = 5
+/** How often a member that stands by looks whether the lease is free. */
+const LEASE_LOOK_MS = 100
+
+/**
+ * The embedded stream's member of the group: owns all calls while it holds the lease, stands by otherwise.
+ */
+export class EmbeddedConsumer implements Consumer {
+  readonly #parts: EmbeddedParts
+  readonly #lease: Lease
+  readonly #stopping = new AbortController()
+  #ownership: Ownership | undefined
+  #taking: Promise<Ownership | undefined> | undefined
+  #renewal: NodeJS.Timeout | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(parts: EmbeddedParts, lease: Lease) {
+    this.#parts = parts
+    this.#lease = lease
+  }
+
+  async pull(options: PullOptions): Promise<Delivery[]> {
+    const { environment, bell, timers } = this.#parts
+    const untilMs = performance.now() + options.waitMs
+    for (;;) {
+      if (this.#stopping.signal.aborted) return []
+      environment.refresh()
+      const ownership = await this.#own()
+      if (ownership) {
+        await ownership.fireDue()
+        const deliveries = ownership.read(options.recordsMax)
+        if (deliveries.length > 0) return deliveries
+      }
+      const leftMs = untilMs - performance.now()
+      if (leftMs <= 0 || options.signal?.aborted) return []
+      const dueInMs = ownership ? Math.max(1, timers.firstDueMs() - Date.now()) : Number.POSITIVE_INFINITY
+      const lookMs = ownership ? LOOK_EVERY_MS : LEASE_LOOK_MS
+      await bell.wait(Math.min(leftMs, dueInMs, lookMs), options.signal)
+    }
+  }
+
+  async progress(): Promise<readonly Progress[]> {
+    this.#parts.environment.refresh()
+    const { owner, member } = this.#lease.holder()
+    const committed = this.#ownership?.committed ?? (await this.#lease.lastCheckpoint()).offset
+    return [
+      {
+        partition: 0,
+        committed,
+        end: this.#parts.calls.end(),
+        inFlight: this.#ownership?.inFlight ?? 0,
+        owner,
+        member,
+      },
+    ]
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#parts.bell.ring()
+    clearInterval(this.#renewal)
+    await this.#ownership?.end()
+    await this.#lease.release()
+  }
+
+  #own(): Promise<Ownership | undefined> {
+    if (this.#ownership?.isLost === false) return Promise.resolve(this.#ownership)
+    this.#taking ??= this.#take().finally(() => {
+      this.#taking = undefined
+    })
+    return this.#taking
+  }
+
+  async #take(): Promise<Ownership | undefined> {
+    this.#ownership = undefined
+    const checkpoint = await this.#lease.take()
+    if (!checkpoint) return undefined
+    this.#ownership = new Ownership(this.#parts, this.#lease, new CompletedPrefix(checkpoint.offset, checkpoint.beyond))
+    this.#renewal ??= setInterval(() => this.#renew(), LEASE_MS / 4)
+    return this.#ownership
+  }
+
+  #renew(): void {
+    const ownership = this.#ownership
+    if (!ownership || ownership.isLost) return
+    this.#lease.renew().then(
+      (held) => {
+        if (!held) ownership.lose()
+      },
+      (error: unknown) => {
+        this.#parts.log.warn({ err: error }, "the listener's lease could not be renewed")
+      },
+    )
+  }
+}

@@ -1,0 +1,142 @@
+import { type Log, PosthasteError } from '@posthaste/core'
+import type { Environment, LmdbCheckpointStore } from '@posthaste/storage'
+import type {
+  ConsumeOptions,
+  Consumer,
+  Followed,
+  FollowOptions,
+  LogName,
+  NewRecord,
+  Position,
+  Stream,
+  StreamHealth,
+  StreamSupports,
+} from '@posthaste/stream'
+import { Appender } from './appender.js'
+import { BatchLog } from './batch-log.js'
+import { Bell } from './bell.js'
+import { EmbeddedConsumer } from './embedded-consumer.js'
+import { Lease } from './lease.js'
+import type { EmbeddedParts } from './ownership.js'
+import { applyRetention, type Retention } from './retention.js'
+import { Timers } from './timers.js'
+
+const RETENTION_EVERY_MS = 30_000
+const FOLLOW_LOOK_MS = 20
+
+export interface EmbeddedStreamOptions {
+  /** Opened by the caller, who also closes it after `stop`. */
+  readonly environment: Environment
+  /** In the same environment. */
+  readonly checkpoints: LmdbCheckpointStore
+  readonly journalRetention: Retention
+  readonly log: Log
+}
+
+/**
+ * The stream that needs nothing installed: logs and timers in an LMDB environment, for the processes of one machine.
+ * Durable means that an fsync came before the answer.
+ */
+export class EmbeddedStream implements Stream {
+  readonly supports: StreamSupports = { recordBytesMax: 16 * 1024 * 1024, partitions: 1, machines: false }
+  readonly #options: EmbeddedStreamOptions
+  readonly #stopping = new AbortController()
+  readonly #consumers = new Set<Consumer>()
+  #started: Started | undefined
+
+  constructor(options: EmbeddedStreamOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    if (this.#started || this.#stopping.signal.aborted) return
+    const { environment, log } = this.#options
+    const bell = new Bell()
+    const calls = new BatchLog(environment, 'calls')
+    const journal = new BatchLog(environment, 'journal')
+    const ring = (): void => bell.ring()
+    this.#started = {
+      parts: { environment, calls, journal, timers: new Timers(environment), bell, log },
+      appenders: { calls: new Appender(environment, calls, ring), journal: new Appender(environment, journal, ring) },
+      retention: setInterval(() => this.#retain(journal), RETENTION_EVERY_MS),
+      retaining: Promise.resolve(),
+    }
+    this.#retain(journal)
+  }
+
+  async append(log: LogName, records: readonly NewRecord[]): Promise<void> {
+    const largest = records.find(({ value }) => value.length > this.supports.recordBytesMax)
+    if (largest)
+      throw new PosthasteError(
+        'too-large',
+        `A record may have ${this.supports.recordBytesMax} bytes; this one has ${largest.value.length}.`,
+      )
+    await this.#running().appenders[log].append(records)
+  }
+
+  async consume(group: string, options: ConsumeOptions = {}): Promise<Consumer> {
+    const { parts } = this.#running()
+    const lease = new Lease(parts.environment, this.#options.checkpoints, `${group}/0`, options.member ?? '')
+    const consumer = new EmbeddedConsumer(parts, lease)
+    this.#consumers.add(consumer)
+    return consumer
+  }
+
+  async *follow(log: LogName, from: Position | 'start', options: FollowOptions = {}): AsyncIterable<Followed> {
+    const { parts } = this.#running()
+    let offset = from === 'start' ? 0 : Number(from)
+    parts.environment.refresh()
+    const untilOffset = options.untilEnd ? parts[log].end() : Number.POSITIVE_INFINITY
+    while (offset < untilOffset && !options.signal?.aborted && !this.#stopping.signal.aborted) {
+      const records = parts[log].read(offset)
+      const last = records.at(-1)
+      if (last) {
+        offset = last.offset + 1
+        yield { records, position: String(offset) }
+      } else {
+        if (options.untilEnd) return
+        await parts.bell.wait(FOLLOW_LOOK_MS, options.signal)
+      }
+      parts.environment.refresh()
+    }
+  }
+
+  async health(): Promise<StreamHealth> {
+    if (!this.#started) return { ready: false, reason: 'The stream is not started.' }
+    const { freeBytes, reserveBytes } = this.#options.environment.room()
+    if (freeBytes > reserveBytes) return { ready: true }
+    return {
+      ready: false,
+      reason: `The disk of the data directory has ${freeBytes} bytes left; ${reserveBytes} are kept in reserve.`,
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#started?.parts.bell.ring()
+    clearInterval(this.#started?.retention)
+    await Promise.all([...this.#consumers].map((consumer) => consumer.stop()))
+    await this.#started?.retaining
+  }
+
+  #running(): Started {
+    if (!this.#started) throw new PosthasteError('stream-unavailable', 'The stream is not started.')
+    if (this.#stopping.signal.aborted) throw new PosthasteError('stopping', 'The stream is stopping.')
+    return this.#started
+  }
+
+  #retain(journal: BatchLog): void {
+    const { environment, journalRetention, log } = this.#options
+    const started = this.#started as Started
+    started.retaining = applyRetention(environment, journal, journalRetention).catch((error: unknown) => {
+      log.warn({ err: error }, 'old journal entries cannot be removed now')
+    })
+  }
+}
+
+interface Started {
+  readonly parts: EmbeddedParts
+  readonly appenders: Readonly<Record<LogName, Appender>>
+  readonly retention: NodeJS.Timeout
+  retaining: Promise<void>
+}

@@ -1,0 +1,260 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Log } from '@posthaste/core'
+import type { Environment } from '@posthaste/storage'
+import type { Completed, CompletedPrefix, Delivery, StoredRecord } from '@posthaste/stream'
+import type { BatchLog } from './batch-log.js'
+import type { Bell } from './bell.js'
+import { type Completion, type DeliverySource, EmbeddedDelivery } from './embedded-delivery.js'
+import type { Lease } from './lease.js'
+import { restampBatch } from './record-batch.js'
+import type { DueBatch, Timers } from './timers.js'
+
+const RETRY_WRITE_MS = 250
+/** How long `end` goes on trying to write what is completed. */
+const END_WRITE_MS = 5_000
+/** Records moved from the timers to `calls` in one transaction. */
+const FIRE_RECORDS_MAX = 5_000
+/** How much longer a watchdog waits if it comes due while its call is still running here. */
+const WATCHDOG_MORE_MS = 10_000
+const TRIM_EVERY_MS = 100
+const TRIM_BATCHES_MAX = 500
+
+/** What the parts of an embedded stream share. */
+export interface EmbeddedParts {
+  readonly environment: Environment
+  readonly calls: BatchLog
+  readonly journal: BatchLog
+  readonly timers: Timers
+  readonly bell: Bell
+  readonly log: Log
+}
+
+/**
+ * What a member does from taking the lease until it loses it or gives it up. Everything it writes goes through one
+ * loop, a transaction at a time: effects, completion and checkpoint together, so that the checkpoint never speaks of
+ * effects that are not there. What it knows in memory changes after the commit.
+ */
+export class Ownership implements DeliverySource {
+  readonly #parts: EmbeddedParts
+  readonly #lease: Lease
+  readonly #prefix: CompletedPrefix
+  readonly #loss = new AbortController()
+  /** Calls that were checked out and still run, by the key of their watchdog. */
+  readonly #checkedOut = new Map<string, EmbeddedDelivery>()
+  #readOffset: number
+  /** What is left of the batch that the last read ended in. */
+  #ahead: StoredRecord[] = []
+  #waiting: Completion[] = []
+  #firing: (() => void)[] = []
+  #writing: Promise<void> | undefined
+  #trimming: Promise<void> | undefined
+  #ending = false
+  #inFlight = 0
+
+  constructor(parts: EmbeddedParts, lease: Lease, prefix: CompletedPrefix) {
+    this.#parts = parts
+    this.#lease = lease
+    this.#prefix = prefix
+    this.#readOffset = prefix.committed
+    this.#trim()
+  }
+
+  get lost(): AbortSignal {
+    return this.#loss.signal
+  }
+
+  get isLost(): boolean {
+    return this.#loss.signal.aborted
+  }
+
+  get committed(): number {
+    return this.#prefix.committed
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  held(): boolean {
+    return this.#lease.isTrusted()
+  }
+
+  lose(): void {
+    if (this.isLost) return
+    this.#lease.forget()
+    this.#loss.abort()
+    for (const { settle } of this.#waiting.splice(0)) settle('lost')
+    for (const done of this.#firing.splice(0)) done()
+  }
+
+  read(recordsMax: number): Delivery[] {
+    const deliveries: Delivery[] = []
+    while (deliveries.length < recordsMax && !this.isLost) {
+      if (this.#ahead.length === 0) this.#ahead = this.#parts.calls.read(this.#readOffset)
+      const records = this.#ahead.splice(0, recordsMax - deliveries.length)
+      const last = records.at(-1)
+      if (!last) break
+      for (const record of records) {
+        if (!this.#prefix.isCompleted(record.offset)) deliveries.push(new EmbeddedDelivery(record, this))
+      }
+      this.#readOffset = last.offset + 1
+    }
+    this.#inFlight += deliveries.length
+    return deliveries
+  }
+
+  /** Moves what is due from the timers to `calls`, until nothing is. */
+  async fireDue(): Promise<void> {
+    const { environment, timers } = this.#parts
+    while (timers.firstDueMs() <= Date.now() && !this.isLost && !this.#ending) {
+      await new Promise<void>((done) => {
+        this.#firing.push(done)
+        this.#startWriting()
+      })
+      environment.refresh()
+    }
+  }
+
+  write(completion: Completion): void {
+    this.#waiting.push(completion)
+    this.#startWriting()
+  }
+
+  /** Writes what is completed, then knows of nothing more. */
+  async end(): Promise<void> {
+    this.#ending = true
+    while (this.#writing) await this.#writing
+    await this.#trimming
+    this.#loss.abort()
+  }
+
+  #startWriting(): void {
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  async #writeAll(): Promise<void> {
+    // A turn later, so that what completes in one turn of the event loop shares a transaction.
+    await Promise.resolve()
+    while (this.#waiting.length > 0 || this.#firing.length > 0) {
+      const group = this.#waiting.splice(0)
+      const firing = this.#firing.splice(0)
+      await this.#writeUntilDone(group, firing.length > 0)
+      for (const done of firing) done()
+    }
+    this.#trim()
+  }
+
+  /**
+   * A group that fails is tried again before any other is written: its records count as completed in the prefix, which
+   * the next checkpoint would save.
+   */
+  async #writeUntilDone(group: readonly Completion[], fire: boolean): Promise<void> {
+    const giveUpMs = performance.now() + END_WRITE_MS
+    for (;;) {
+      try {
+        const after: (() => void)[] = []
+        const held = await this.#parts.environment.commit(() => this.#writeNow(group, fire, after))
+        if (held) for (const change of after) change()
+        else this.lose()
+        return this.#settle(group, held ? 'done' : 'lost')
+      } catch (error) {
+        this.#parts.log.error({ err: error, records: group.length }, 'what was called cannot be recorded; trying again')
+        if (this.isLost || (this.#ending && performance.now() > giveUpMs)) {
+          this.lose()
+          return this.#settle(group, 'lost')
+        }
+        await sleep(RETRY_WRITE_MS)
+      }
+    }
+  }
+
+  #writeNow(group: readonly Completion[], fire: boolean, after: (() => void)[]): boolean {
+    if (!this.#lease.isCurrentNow()) return false
+    const { calls, journal, timers } = this.#parts
+    const nowMs = Date.now()
+    journal.appendNow(gather(group, 'journal'), nowMs)
+    calls.appendNow(gather(group, 'children'), nowMs)
+    timers.putNow(gather(group, 'timers'), nowMs)
+    for (const completion of group) {
+      this.#replaceWatchdogNow(completion, nowMs, after)
+      this.#prefix.complete(completion.delivery.record.offset)
+    }
+    if (fire) for (const due of timers.dueNow(nowMs, FIRE_RECORDS_MAX)) this.#fireNow(due, nowMs, after)
+    return (
+      group.length === 0 ||
+      this.#lease.saveNow({ offset: this.#prefix.committed, beyond: this.#prefix.beyond, journal: '' })
+    )
+  }
+
+  #replaceWatchdogNow({ delivery, checkOutUntilMs }: Completion, nowMs: number, after: (() => void)[]): void {
+    const { timers } = this.#parts
+    const { watchdog, record } = delivery
+    if (watchdog) {
+      timers.removeNow(watchdog)
+      after.push(() => {
+        this.#checkedOut.delete(String(watchdog))
+        delivery.watchdog = undefined
+      })
+    }
+    if (checkOutUntilMs === undefined) return
+    const next = timers.putAloneNow({ key: record.key, value: record.value, dueMs: checkOutUntilMs }, nowMs)
+    after.push(() => {
+      delivery.watchdog = next
+      this.#checkedOut.set(String(next), delivery)
+    })
+  }
+
+  #fireNow(due: DueBatch, nowMs: number, after: (() => void)[]): void {
+    const { calls, timers } = this.#parts
+    const running = this.#checkedOut.get(String(due.key))
+    if (!running) {
+      calls.appendBatchesNow([restampBatch(due.batch, nowMs)])
+      timers.removeNow(due.key)
+      return
+    }
+    const next = timers.putOffNow(due, nowMs + WATCHDOG_MORE_MS)
+    after.push(() => {
+      this.#checkedOut.delete(String(due.key))
+      this.#checkedOut.set(String(next), running)
+      running.watchdog = next
+    })
+  }
+
+  #settle(group: readonly Completion[], completed: Completed): void {
+    for (const { delivery, settle } of group) {
+      if (!delivery.isWritten) this.#inFlight -= 1
+      delivery.isWritten = true
+      settle(completed)
+    }
+    this.#parts.bell.ring()
+  }
+
+  /** Removes what is completed in the background, a little at a time. */
+  #trim(): void {
+    if (this.#trimming || this.#ending || this.isLost || !this.#parts.calls.canTrim(this.committed)) return
+    this.#trimming = this.#trimSome()
+      .catch((error: unknown) => {
+        this.#parts.log.warn({ err: error }, 'completed calls cannot be removed now')
+      })
+      .finally(() => {
+        this.#trimming = undefined
+      })
+  }
+
+  async #trimSome(): Promise<void> {
+    const { calls, environment } = this.#parts
+    do {
+      await sleep(TRIM_EVERY_MS)
+      await environment.commit(() => {
+        if (this.#lease.isCurrentNow()) calls.trimNow(this.committed, TRIM_BATCHES_MAX)
+      })
+      environment.refresh()
+    } while (!this.#ending && !this.isLost && calls.canTrim(this.committed))
+  }
+}
+
+function gather<K extends 'journal' | 'children' | 'timers'>(group: readonly Completion[], kind: K) {
+  return group.flatMap(({ effects }) => effects[kind] ?? []) as NonNullable<Completion['effects'][K]>[number][]
+}

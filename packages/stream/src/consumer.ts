@@ -1,0 +1,76 @@
+import type { NewRecord, StoredRecord } from './stream.js'
+
+export interface ConsumeOptions {
+  /** How others can reach this member, told to those who stand by: a URL, or any text. */
+  readonly member?: string
+}
+
+/** A member of the group that consumes `calls`. Delivers each record that is not completed to one member at a time. */
+export interface Consumer {
+  /**
+   * Moves what is due from the timers to `calls`, then returns up to `recordsMax` records that no member works on, as
+   * soon as there is one; an empty list after `waitMs`, or at once when `signal` aborts or another member owns everything.
+   */
+  pull(options: PullOptions): Promise<Delivery[]>
+  progress(): Promise<readonly Progress[]>
+  /** Commits what is completed and gives up ownership. What was delivered and not completed goes to another member. Idempotent. */
+  stop(): Promise<void>
+}
+
+export interface PullOptions {
+  readonly recordsMax: number
+  readonly waitMs: number
+  readonly signal?: AbortSignal
+}
+
+export interface Progress {
+  readonly partition: number
+  /** Every record below it is completed. */
+  readonly committed: number
+  /** Where the next record will stand. */
+  readonly end: number
+  /** Delivered here and not completed. */
+  readonly inFlight: number
+  /** Whether this member owns the partition, another does, or nobody. */
+  readonly owner: 'this' | 'other' | 'none'
+  /** What the owner said of itself when it joined. */
+  readonly member: string
+}
+
+/** One record in the hands of this member. */
+export interface Delivery {
+  readonly record: StoredRecord
+  /** Aborts once another member owns the record. */
+  readonly lost: AbortSignal
+  /**
+   * Whether no other member can own the record yet. Ask right before calling: a process that was frozen may have lost
+   * it without having been able to notice.
+   */
+  held(): boolean
+  /**
+   * Completes the record with what follows from it, as one step as far as the backend can, and resolves when that is
+   * committed. Safe to repeat. `lost` means that another member owns the record and nothing was written.
+   */
+  complete(effects?: Effects): Promise<Completed>
+  /**
+   * Completes the record for a call that goes on: a copy waits on the timers and comes due at `dueMs` unless
+   * `complete` takes it away before. So a long call holds nothing up, and a lost one is made again.
+   */
+  checkOut(dueMs: number): Promise<Completed>
+}
+
+export type Completed = 'done' | 'lost'
+
+/** What follows from a record, written with its completion. */
+export interface Effects {
+  /** Records that come to `calls` at their time. */
+  readonly timers?: readonly NewTimer[]
+  /** Records that come to `calls` now. */
+  readonly children?: readonly NewRecord[]
+  readonly journal?: readonly NewRecord[]
+}
+
+export interface NewTimer extends NewRecord {
+  /** Milliseconds since the Unix epoch. Never comes due earlier. */
+  readonly dueMs: number
+}

@@ -1,0 +1,183 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join, normalize, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+// What each package may import besides node:* and its own files. Layers point one way; each library has its place.
+const allowed: Record<string, { workspace: string[]; libraries: string[] }> = {
+  core: { workspace: [], libraries: ['typebox'] },
+  stream: { workspace: ['core'], libraries: [] },
+  storage: { workspace: ['core'], libraries: ['lmdb'] },
+  'stream-embedded': { workspace: ['core', 'storage', 'stream'], libraries: ['lmdb'] },
+  'stream-kafka': { workspace: ['core', 'stream'], libraries: ['kafkajs'] },
+  'stream-nats': { workspace: ['core', 'stream'], libraries: ['nats'] },
+  accepter: { workspace: ['core', 'stream'], libraries: ['fastify'] },
+  listener: { workspace: ['core', 'stream'], libraries: ['node-cron', 'undici'] },
+  server: {
+    workspace: ['accepter', 'core', 'listener', 'storage', 'stream', 'stream-embedded', 'stream-kafka', 'stream-nats'],
+    libraries: ['pino'],
+  },
+  cli: { workspace: ['core', 'server'], libraries: ['commander'] },
+}
+
+interface Source {
+  package: string
+  path: string // within the package, such as src/index.ts
+  text: string
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const packages = readdirSync(join(root, 'packages')).sort()
+const sources = packages.flatMap(readSources)
+
+t.test('the sources were found', async (t) => {
+  t.ok(packages.length >= 8, `${packages.length} packages`)
+  for (const name of packages) {
+    t.ok(allowed[name], `${name} has its rules above`)
+    t.ok(
+      sources.some((source) => source.package === name && source.path === 'src/index.ts'),
+      `${name} has an index`,
+    )
+  }
+  const imports = new Set(sources.flatMap((source) => importsOf(source.text)))
+  t.ok(imports.has('@posthaste/core'), 'imports of a package are seen')
+  t.ok(imports.has('lmdb'), 'imports of a library are seen')
+})
+
+t.test('no source breaks a rule', async (t) => {
+  t.strictSame(sources.flatMap(breaches), [])
+})
+
+t.test('what package.json and tsconfig.json name is what is imported', async (t) => {
+  for (const name of packages) {
+    const { dependencies = {}, devDependencies = {} } = readJson('packages', name, 'package.json')
+    const own = sources.filter((source) => source.package === name)
+    const used = own.flatMap((source) => importsOf(source.text)).filter((specifier) => !isLocal(specifier))
+    t.strictSame(Object.keys(dependencies).sort(), [...new Set(used.map(packageOf))].sort(), `${name}: dependencies`)
+
+    const neighbours = Object.keys({ ...dependencies, ...devDependencies }).filter((d) => d.startsWith('@posthaste/'))
+    t.strictSame(references('packages', name), neighbours.map((d) => d.slice(11)).sort(), `${name}: references`)
+  }
+  t.strictSame(references('.'), [...packages, 'test'].sort(), 'the solution: references')
+})
+
+t.test('names say what a file is about', async (t) => {
+  const files = ['packages', 'scripts', 'test'].flatMap((folder) => filesIn(join(root, folder)))
+  t.ok(files.length > sources.length)
+  t.strictSame(files.filter(isNamedVaguely), [])
+})
+
+t.test('the rules bite', async (t) => {
+  const forbidden: [string, string, string][] = [
+    ['core', 'src/a.ts', "import { Stream } from '@posthaste/stream'"],
+    ['stream', 'src/a.ts', "import type { Server } from '@posthaste/server'"],
+    ['stream', 'src/a.ts', "import {\n  A,\n  type B,\n} from 'lmdb'"],
+    ['storage', 'src/a.ts', "export * from '@posthaste/stream'"],
+    ['storage', 'src/a.ts', "import core from '../../core/src/index.js'"],
+    ['accepter', 'src/a.ts', "import 'undici'"],
+    ['accepter', 'src/a.ts', "const a = await import('@posthaste/listener')"],
+    ['accepter', 'src/a.ts', "const a = require('lmdb')"],
+    ['listener', 'src/a.ts', "export { fastify as web } from 'fastify'"],
+    ['listener', 'src/a.ts', "import t from 'tap'"],
+    ['stream', 'src/contract/a.ts', "import fc from 'fast-check'"],
+    ['stream-embedded', 'src/a.ts', "import { streamContract } from '@posthaste/stream/contract'"],
+    ['server', 'src/roles.ts', 'const port = process.env.PORT'],
+    ['server', 'src/roles.ts', "import { env } from 'node:process'"],
+    ['cli', 'src/config.ts', "const port = process['env'].PORT"],
+  ]
+  for (const [name, path, text] of forbidden) t.equal(breaches({ package: name, path, text }).length, 1, text)
+
+  const fine: [string, string, string][] = [
+    ['core', 'src/a.ts', "import { Type } from 'typebox'\nimport { readFile } from 'node:fs/promises'"],
+    ['core', 'src/b/a.ts', "import { b } from '../b.js'"],
+    ['stream', 'src/contract/a.ts', "import { ulid } from '@posthaste/core'"],
+    ['server', 'src/config-sources.ts', 'const given = process.env'],
+    ['cli', 'src/a.ts', "// import t from 'tap'\n/** Unlike process.env,\n * import('undici') */"],
+  ]
+  for (const [name, path, text] of fine) t.strictSame(breaches({ package: name, path, text }), [], text)
+
+  t.ok(isNamedVaguely(join('packages', 'core', 'src', 'utils.ts')))
+  t.ok(isNamedVaguely(join('packages', 'core', 'test', 'helpers', 'server.ts')))
+  t.notOk(isNamedVaguely(join('packages', 'core', 'src', 'common-header.ts')))
+})
+
+function breaches(source: Source): string[] {
+  const where = `packages/${source.package}/${source.path}`
+  const found = importsOf(source.text)
+    .filter((specifier) => !mayImport(source, specifier))
+    .map((specifier) => `${where} must not import ${specifier}`)
+  const mayReadEnvironment = source.package === 'server' && source.path.startsWith('src/config')
+  if (readsEnvironment(source.text) && !mayReadEnvironment) found.push(`${where} must not read the environment`)
+  return found
+}
+
+function mayImport(source: Source, specifier: string): boolean {
+  if (specifier.startsWith('node:')) return true
+  if (specifier.startsWith('.')) return normalize(join(source.path, '..', specifier)).startsWith(`src${sep}`)
+  const { workspace = [], libraries = [] } = allowed[source.package] ?? {}
+  if (!specifier.startsWith('@posthaste/')) return libraries.includes(packageOf(specifier))
+  // A contract suite is a test: only another suite builds on it.
+  const [, name = '', ...subpath] = specifier.split('/')
+  const isSuite = subpath[0] === 'contract'
+  return workspace.includes(name) && (!isSuite || source.path.startsWith('src/contract/'))
+}
+
+function importsOf(text: string): string[] {
+  const statements = /^[ \t]*(?:import|export)\b(?:[\w$*{},\s]*?\bfrom)?\s*['"]([^'"]+)['"]/gm
+  const calls = /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g
+  const code = withoutComments(text)
+  return [statements, calls].flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] ?? ''))
+}
+
+function readsEnvironment(text: string): boolean {
+  return /\bprocess\s*(\?\.|\.|\[['"])\s*env\b|\{[^}]*\benv\b[^}]*\}\s*(=\s*process\b|from\s*['"](node:)?process['"])/.test(
+    withoutComments(text),
+  )
+}
+
+// Whole lines only: a comment behind code is rare, and '//' or '/*' within a string is not.
+function withoutComments(text: string): string {
+  return text.replace(/^\s*(\/\/|\/\*|\*).*$/gm, '')
+}
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+function isLocal(specifier: string): boolean {
+  return specifier.startsWith('.') || specifier.startsWith('node:')
+}
+
+function isNamedVaguely(path: string): boolean {
+  return path.split(sep).some((part) => /^(utils?|helpers?|common|misc)(\.|$)/i.test(part))
+}
+
+function readSources(name: string): Source[] {
+  const folder = join(root, 'packages', name)
+  return filesIn(join(folder, 'src')).map((path) => ({
+    package: name,
+    path: ['src', ...path.split(sep)].join('/'),
+    text: readFileSync(join(folder, 'src', path), 'utf8'),
+  }))
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => name !== 'dist' && name !== 'node_modules')
+    .flatMap((entry) => {
+      if (entry.isDirectory()) return filesIn(join(folder, entry.name)).map((path) => join(entry.name, path))
+      return /\.[cm]?[jt]sx?$/.test(entry.name) ? [entry.name] : []
+    })
+}
+
+function references(...folder: string[]): string[] {
+  const config = readJson(...folder, 'tsconfig.json') as { references?: { path: string }[] }
+  return (config.references ?? []).map(({ path }) => basename(path)).sort()
+}
+
+function readJson(...path: string[]): Record<string, Record<string, string>> {
+  return JSON.parse(readFileSync(join(root, ...path), 'utf8'))
+}
