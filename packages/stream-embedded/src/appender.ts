@@ -15,6 +15,8 @@ export class Appender {
   #waiting: NewRecord[] = []
   #waitingBytes = 0
   #flush: Promise<void> | undefined
+  /** Resolves once the last flush that was asked for ended, one way or the other. */
+  #settled: Promise<void> = Promise.resolve()
 
   constructor(environment: Environment, log: BatchLog, appended: () => void) {
     this.#environment = environment
@@ -24,7 +26,7 @@ export class Appender {
 
   async append(records: readonly NewRecord[]): Promise<void> {
     const bytes = records.reduce((sum, record) => sum + storedBytes(record), 0)
-    if (this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
       throw new PosthasteError('overloaded', 'Too much is waiting to be written.')
     }
     if (!this.#environment.takeRoom(bytes)) {
@@ -32,13 +34,29 @@ export class Appender {
     }
     this.#waiting.push(...records)
     this.#waitingBytes += bytes
-    this.#flush ??= this.#environment.commit(() => this.#flushNow())
+    this.#flush ??= this.#startFlush()
     try {
       await this.#flush
     } finally {
       this.#waitingBytes -= bytes
     }
     this.#appended()
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async idle(): Promise<void> {
+    while (this.#waitingBytes > 0) await this.#settled
+  }
+
+  #startFlush(): Promise<void> {
+    const flush = this.#environment.commit(() => this.#flushNow())
+    this.#settled = flush.catch(() => {
+      // If the transaction failed before it came to this flush, nobody waits for its records any more.
+      if (this.#flush !== flush) return
+      this.#flush = undefined
+      this.#waiting = []
+    })
+    return flush
   }
 
   #flushNow(): void {

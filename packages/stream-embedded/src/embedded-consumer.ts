@@ -34,7 +34,8 @@ export class EmbeddedConsumer implements Consumer {
       const ownership = await this.#own()
       if (ownership) {
         await ownership.fireDue()
-        const deliveries = ownership.read(options.recordsMax)
+        if (this.#stopping.signal.aborted) return []
+        const deliveries = ownership.read(options.recordsMax, options.bytesMax)
         if (deliveries.length > 0) return deliveries
       }
       const leftMs = untilMs - performance.now()
@@ -69,9 +70,15 @@ export class EmbeddedConsumer implements Consumer {
   async #stop(): Promise<void> {
     this.#stopping.abort()
     this.#parts.bell.ring()
+    // What is being taken is given back.
+    await this.#taking?.catch(() => undefined)
     clearInterval(this.#renewal)
     await this.#ownership?.end()
-    await this.#lease.release()
+    try {
+      await this.#lease.release()
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'the lease could not be given back; it expires')
+    }
   }
 
   #own(): Promise<Ownership | undefined> {

@@ -1,12 +1,12 @@
-import type { Completed, Delivery, Effects, StoredRecord } from '@posthaste/stream'
+import type { Completed, Delivery, Effects, NewTimer, StoredRecord } from '@posthaste/stream'
 import type { TimerKey } from './timers.js'
 
 /** What a delivery asks its consumer to write. */
 export interface Completion {
   readonly delivery: EmbeddedDelivery
   readonly effects: Effects
-  /** Set to put a copy of the record on the timers instead of applying effects. */
-  readonly checkOutUntilMs: number | undefined
+  /** What takes the place of a call that goes on. */
+  readonly watchdog: NewTimer | undefined
   readonly settle: (completed: Completed) => void
 }
 
@@ -20,8 +20,8 @@ export interface DeliverySource {
 /** A record in the hands of an embedded consumer. */
 export class EmbeddedDelivery implements Delivery {
   readonly record: StoredRecord
-  /** Where the copy of a call that was checked out waits. Changed by its consumer only, after a commit. */
-  watchdog: TimerKey | undefined
+  /** Where the watchdog of a call that was checked out waits. Changed by its consumer only, after a commit. */
+  watchdogKey: TimerKey | undefined
   /** Whether its completion is written. Changed by its consumer only, after a commit. */
   isWritten = false
   readonly #source: DeliverySource
@@ -41,19 +41,22 @@ export class EmbeddedDelivery implements Delivery {
   }
 
   complete(effects: Effects = {}): Promise<Completed> {
-    this.#completed ??= this.#write(effects, undefined)
+    // After a check-out: its watchdog must be there to be taken away.
+    this.#completed ??= this.#checkedOut
+      ? this.#checkedOut.then(() => this.#write(effects, undefined))
+      : this.#write(effects, undefined)
     return this.#completed
   }
 
-  checkOut(dueMs: number): Promise<Completed> {
-    this.#checkedOut ??= this.#completed ?? this.#write({}, dueMs)
+  checkOut(watchdog: NewTimer): Promise<Completed> {
+    this.#checkedOut ??= this.#completed ?? this.#write({}, watchdog)
     return this.#checkedOut
   }
 
-  #write(effects: Effects, checkOutUntilMs: number | undefined): Promise<Completed> {
+  #write(effects: Effects, watchdog: NewTimer | undefined): Promise<Completed> {
     if (this.lost.aborted) return Promise.resolve('lost')
     return new Promise((settle) => {
-      this.#source.write({ delivery: this, effects, checkOutUntilMs, settle })
+      this.#source.write({ delivery: this, effects, watchdog, settle })
     })
   }
 }

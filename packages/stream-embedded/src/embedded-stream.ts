@@ -103,6 +103,7 @@ export class EmbeddedStream implements Stream {
 
   async health(): Promise<StreamHealth> {
     if (!this.#started) return { ready: false, reason: 'The stream is not started.' }
+    if (this.#stopping.signal.aborted) return { ready: false, reason: 'The stream is stopping.' }
     const { freeBytes, reserveBytes } = this.#options.environment.room()
     if (freeBytes > reserveBytes) return { ready: true }
     return {
@@ -116,7 +117,9 @@ export class EmbeddedStream implements Stream {
     this.#started?.parts.bell.ring()
     clearInterval(this.#started?.retention)
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop()))
-    await this.#started?.retaining
+    if (!this.#started) return
+    const { appenders, retaining } = this.#started
+    await Promise.all([appenders.calls.idle(), appenders.journal.idle(), retaining])
   }
 
   #running(): Started {

@@ -42,8 +42,9 @@ export class Ownership implements DeliverySource {
   /** Calls that were checked out and still run, by the key of their watchdog. */
   readonly #checkedOut = new Map<string, EmbeddedDelivery>()
   #readOffset: number
-  /** What is left of the batch that the last read ended in. */
-  #ahead: StoredRecord[] = []
+  /** The batch that the last read ended in, and how much of it was read. */
+  #ahead: readonly StoredRecord[] = []
+  #aheadAt = 0
   #waiting: Completion[] = []
   #firing: (() => void)[] = []
   #writing: Promise<void> | undefined
@@ -87,17 +88,15 @@ export class Ownership implements DeliverySource {
     for (const done of this.#firing.splice(0)) done()
   }
 
-  read(recordsMax: number): Delivery[] {
+  read(recordsMax: number, bytesMax: number): Delivery[] {
     const deliveries: Delivery[] = []
-    while (deliveries.length < recordsMax && !this.isLost) {
-      if (this.#ahead.length === 0) this.#ahead = this.#parts.calls.read(this.#readOffset)
-      const records = this.#ahead.splice(0, recordsMax - deliveries.length)
-      const last = records.at(-1)
-      if (!last) break
-      for (const record of records) {
-        if (!this.#prefix.isCompleted(record.offset)) deliveries.push(new EmbeddedDelivery(record, this))
-      }
-      this.#readOffset = last.offset + 1
+    let bytes = 0
+    while (deliveries.length < recordsMax && bytes < bytesMax && !this.isLost) {
+      const record = this.#next()
+      if (!record) break
+      if (this.#prefix.isCompleted(record.offset)) continue
+      deliveries.push(new EmbeddedDelivery(record, this))
+      bytes += record.value.length
     }
     this.#inFlight += deliveries.length
     return deliveries
@@ -128,20 +127,35 @@ export class Ownership implements DeliverySource {
     this.#loss.abort()
   }
 
+  #next(): StoredRecord | undefined {
+    if (this.#aheadAt === this.#ahead.length) {
+      this.#ahead = this.#parts.calls.read(this.#readOffset)
+      this.#aheadAt = 0
+    }
+    const record = this.#ahead[this.#aheadAt]
+    if (!record) return undefined
+    this.#aheadAt += 1
+    this.#readOffset = record.offset + 1
+    return record
+  }
+
   #startWriting(): void {
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined
-    })
+    this.#writing ??= this.#writeAll()
   }
 
   async #writeAll(): Promise<void> {
     // A turn later, so that what completes in one turn of the event loop shares a transaction.
     await Promise.resolve()
-    while (this.#waiting.length > 0 || this.#firing.length > 0) {
-      const group = this.#waiting.splice(0)
-      const firing = this.#firing.splice(0)
-      await this.#writeUntilDone(group, firing.length > 0)
-      for (const done of firing) done()
+    try {
+      while (this.#waiting.length > 0 || this.#firing.length > 0) {
+        const group = this.#waiting.splice(0)
+        const firing = this.#firing.splice(0)
+        await this.#writeUntilDone(group, firing.length > 0)
+        for (const done of firing) done()
+      }
+    } finally {
+      // In one go with the last look at what waits: what comes a moment later starts the loop again.
+      this.#writing = undefined
     }
     this.#trim()
   }
@@ -171,7 +185,8 @@ export class Ownership implements DeliverySource {
   }
 
   #writeNow(group: readonly Completion[], fire: boolean, after: (() => void)[]): boolean {
-    if (!this.#lease.isCurrentNow()) return false
+    // The lease may have been taken anew since, by this very consumer, with another prefix.
+    if (this.isLost || !this.#lease.isCurrentNow()) return false
     const { calls, journal, timers } = this.#parts
     const nowMs = Date.now()
     journal.appendNow(gather(group, 'journal'), nowMs)
@@ -188,20 +203,20 @@ export class Ownership implements DeliverySource {
     )
   }
 
-  #replaceWatchdogNow({ delivery, checkOutUntilMs }: Completion, nowMs: number, after: (() => void)[]): void {
+  #replaceWatchdogNow({ delivery, watchdog }: Completion, nowMs: number, after: (() => void)[]): void {
     const { timers } = this.#parts
-    const { watchdog, record } = delivery
-    if (watchdog) {
-      timers.removeNow(watchdog)
+    const key = delivery.watchdogKey
+    if (key) {
+      timers.removeNow(key)
       after.push(() => {
-        this.#checkedOut.delete(String(watchdog))
-        delivery.watchdog = undefined
+        this.#checkedOut.delete(String(key))
+        delivery.watchdogKey = undefined
       })
     }
-    if (checkOutUntilMs === undefined) return
-    const next = timers.putAloneNow({ key: record.key, value: record.value, dueMs: checkOutUntilMs }, nowMs)
+    if (!watchdog) return
+    const next = timers.putAloneNow(watchdog, nowMs)
     after.push(() => {
-      delivery.watchdog = next
+      delivery.watchdogKey = next
       this.#checkedOut.set(String(next), delivery)
     })
   }
@@ -218,7 +233,7 @@ export class Ownership implements DeliverySource {
     after.push(() => {
       this.#checkedOut.delete(String(due.key))
       this.#checkedOut.set(String(next), running)
-      running.watchdog = next
+      running.watchdogKey = next
     })
   }
 
@@ -234,24 +249,24 @@ export class Ownership implements DeliverySource {
   /** Removes what is completed in the background, a little at a time. */
   #trim(): void {
     if (this.#trimming || this.#ending || this.isLost || !this.#parts.calls.canTrim(this.committed)) return
-    this.#trimming = this.#trimSome()
-      .catch((error: unknown) => {
-        this.#parts.log.warn({ err: error }, 'completed calls cannot be removed now')
-      })
-      .finally(() => {
-        this.#trimming = undefined
-      })
+    this.#trimming = this.#trimSome().catch((error: unknown) => {
+      this.#parts.log.warn({ err: error }, 'completed calls cannot be removed now')
+    })
   }
 
   async #trimSome(): Promise<void> {
     const { calls, environment } = this.#parts
-    do {
-      await sleep(TRIM_EVERY_MS)
-      await environment.commit(() => {
-        if (this.#lease.isCurrentNow()) calls.trimNow(this.committed, TRIM_BATCHES_MAX)
-      })
-      environment.refresh()
-    } while (!this.#ending && !this.isLost && calls.canTrim(this.committed))
+    try {
+      do {
+        await sleep(TRIM_EVERY_MS)
+        await environment.commit(() => {
+          if (!this.isLost && this.#lease.isCurrentNow()) calls.trimNow(this.committed, TRIM_BATCHES_MAX)
+        })
+        environment.refresh()
+      } while (!this.#ending && !this.isLost && calls.canTrim(this.committed))
+    } finally {
+      this.#trimming = undefined
+    }
   }
 }
 

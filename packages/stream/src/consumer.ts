@@ -19,6 +19,8 @@ export interface Consumer {
 
 export interface PullOptions {
   readonly recordsMax: number
+  /** Stop at the record that reaches this many bytes of values; one record comes in any case. */
+  readonly bytesMax: number
   readonly waitMs: number
   readonly signal?: AbortSignal
 }
@@ -53,10 +55,11 @@ export interface Delivery {
    */
   complete(effects?: Effects): Promise<Completed>
   /**
-   * Completes the record for a call that goes on: a copy waits on the timers and comes due at `dueMs` unless
-   * `complete` takes it away before. So a long call holds nothing up, and a lost one is made again.
+   * Completes the record for a call that goes on. `watchdog` takes its place on the timers and comes due unless
+   * `complete` takes it away before. So a long call holds nothing up, and one that is lost is made again. Not while the
+   * call still runs here: then the watchdog is put off.
    */
-  checkOut(dueMs: number): Promise<Completed>
+  checkOut(watchdog: NewTimer): Promise<Completed>
 }
 
 export type Completed = 'done' | 'lost'

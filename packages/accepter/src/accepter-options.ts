@@ -1,0 +1,34 @@
+import type { Clock, Log } from '@posthaste/core'
+import type { NewRecord } from '@posthaste/stream'
+
+/** What serves `/invocations`. */
+export interface InvocationsDoor {
+  /** Resolves once the records are durable; rejects with a PosthasteError. */
+  append(records: readonly NewRecord[]): Promise<void>
+  /** The largest record to accept. */
+  readonly recordBytesMax: number
+}
+
+/** What serves `/cycle`. */
+export interface CycleDoor {
+  /** Triggers a cycle and resolves with a report when it has drained the stream, or after `waitMs`. */
+  ping(waitMs: number): Promise<{ readonly drained: boolean }>
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  /** Why not; empty if ready. */
+  readonly reasons: readonly string[]
+}
+
+/** How to serve HTTP. A door that is not given is not there. */
+export interface AccepterOptions {
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly clock: Clock
+  readonly log: Log
+  readonly readiness: () => Promise<Readiness>
+  readonly invocations?: InvocationsDoor
+  readonly cycle?: CycleDoor
+}

@@ -1,0 +1,82 @@
+import type { Socket } from 'node:net'
+import { PosthasteError } from '@posthaste/core'
+import fastify, { type FastifyInstance } from 'fastify'
+import type { AccepterOptions } from './accepter-options.js'
+import { cycleRoutes } from './cycle-routes.js'
+import { healthRoutes } from './health-routes.js'
+import { invocationsRoutes } from './invocations-routes.js'
+import { problemHandler, problemOf, sendProblem } from './problem.js'
+
+/** How long a client may take to send a whole request. */
+const REQUEST_MS_MAX = 60_000
+const KEEP_ALIVE_MS = 72_000
+
+/** The HTTP side of Posthaste. */
+export class Accepter {
+  readonly #options: AccepterOptions
+  readonly #app: FastifyInstance
+  #stopping = false
+
+  constructor(options: AccepterOptions) {
+    this.#options = options
+    this.#app = fastify({
+      // We log what matters ourselves; ids of requests are no use without.
+      logger: false,
+      requestTimeout: REQUEST_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      forceCloseConnections: 'idle',
+      // `#refuseWhileStopping` answers instead, in our own form.
+      return503OnClosing: false,
+      clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
+    })
+    this.#app.setErrorHandler(problemHandler(options.log))
+    this.#refuseWhileStopping()
+    this.#refuseUnknown()
+  }
+
+  /** Listens and returns the URL to reach it by. */
+  async start(): Promise<string> {
+    const { cycle, clock, host, invocations, port, readiness } = this.#options
+    await this.#app.register(healthRoutes(readiness))
+    if (invocations) await this.#app.register(invocationsRoutes(invocations, clock))
+    if (cycle) await this.#app.register(cycleRoutes(cycle))
+    return this.#app.listen({ host, port })
+  }
+
+  /** Takes no more, answers what it took, and resolves when every connection is closed. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await this.#app.close()
+  }
+
+  #refuseWhileStopping(): void {
+    this.#app.addHook('onRequest', async (_, reply) => {
+      if (!this.#stopping) return
+      reply.header('connection', 'close')
+      throw new PosthasteError('stopping', 'This process is stopping; another may take the request.')
+    })
+    this.#app.addHook('onSend', async (_, reply) => {
+      if (this.#stopping) reply.header('connection', 'close')
+    })
+  }
+
+  #refuseUnknown(): void {
+    this.#app.setNotFoundHandler(async (request, reply) => {
+      const path = request.url.split('?', 1)[0] as string
+      const allowed = (['GET', 'HEAD', 'POST'] as const).filter((method) => this.#app.hasRoute({ method, url: path }))
+      if (allowed.length === 0)
+        return sendProblem(reply, new PosthasteError('not-found', 'There is nothing at this path.'))
+      reply.header('allow', allowed.join(', '))
+      return sendProblem(reply, new PosthasteError('method-not-allowed', `This path takes ${allowed.join(', ')}.`))
+    })
+  }
+}
+
+/** What is not HTTP at all never reaches a route. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const body = JSON.stringify(problemOf(new PosthasteError('bad-request', 'The HTTP request cannot be read.')))
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,101 @@
+import {
+  type Call,
+  type Clock,
+  createId,
+  encodeCall,
+  formatInstant,
+  LIMITS,
+  PosthasteError,
+  parseInstruction,
+} from '@posthaste/core'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { InvocationsDoor } from './accepter-options.js'
+
+/** How long an append may take before the client is told to come back. */
+const APPEND_MS_MAX = 10_000
+
+/** JSON text may be larger than the bytes that it stands for: base64 by a third, escapes by much more. */
+const JSON_FACTOR = 6
+
+/** `POST /invocations`: validates, appends once, answers 202 when the stream has it. */
+export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser(
+      'application/json',
+      { parseAs: 'buffer', bodyLimit: door.recordBytesMax * JSON_FACTOR },
+      async (_: FastifyRequest, body: Buffer) => parseJson(body),
+    )
+    app.post('/invocations', async (request, reply) => {
+      const call = accept(request, clock.now())
+      const value = encodeCall(call)
+      if (value.length > door.recordBytesMax) {
+        throw new PosthasteError(
+          'too-large',
+          `As a record this instruction has ${value.length} bytes; ${door.recordBytesMax} are the limit.`,
+        )
+      }
+      await withinTime(door.append([{ key: call.id, value }]))
+      reply.code(202).header('location', `/invocations/${call.id}`)
+      return receiptOf(call)
+    })
+  }
+}
+
+function accept(request: FastifyRequest, nowMs: number): Call {
+  if (request.body === undefined)
+    throw new PosthasteError('unsupported-media-type', 'Send the instruction as Content-Type: application/json.')
+  const content = parseInstruction(request.body, nowMs)
+  return { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth: depthOf(request), ...content }
+}
+
+/** A request that a call of ours made says how deep its chain is, so that a loop through other services ends. */
+function depthOf(request: FastifyRequest): number {
+  const header = request.headers['posthaste-depth']
+  if (header === undefined) return 0
+  const depth = Number(header) + 1
+  if (!Number.isInteger(depth) || depth < 1) throw new PosthasteError('bad-request', 'Posthaste-Depth is not a number.')
+  if (depth > LIMITS.depthMax)
+    throw new PosthasteError(
+      'depth-exceeded',
+      `This would be number ${depth} of a chain; ${LIMITS.depthMax} are the limit.`,
+    )
+  return depth
+}
+
+function receiptOf(call: Call): object {
+  const scheduled = call.notBeforeMs !== undefined && call.notBeforeMs > call.acceptedAtMs
+  return {
+    id: call.id,
+    state: scheduled ? 'scheduled' : 'queued',
+    correlationId: call.correlationId,
+    notBefore: call.notBeforeMs === undefined ? undefined : formatInstant(call.notBeforeMs),
+  }
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString())
+  } catch (error) {
+    throw new PosthasteError('not-json', `The request body is not JSON: ${(error as Error).message}.`)
+  }
+}
+
+async function withinTime(append: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new PosthasteError(
+          'stream-unavailable',
+          `The stream did not confirm within ${APPEND_MS_MAX} ms; it may have the instruction all the same.`,
+        ),
+      )
+    }, APPEND_MS_MAX)
+  })
+  try {
+    await Promise.race([append, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

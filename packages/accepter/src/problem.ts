@@ -1,0 +1,63 @@
+import { ERRORS, type ErrorCode, type Log, PosthasteError } from '@posthaste/core'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** Seconds after which to try again, for the errors that pass by themselves. */
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+  'stream-unavailable': 1,
+  overloaded: 1,
+  stopping: 1,
+  'stream-full': 30,
+}
+
+/** An error as `application/problem+json` (RFC 9457), with our code, and the fields that are wrong. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: ErrorCode
+  readonly errors?: readonly { readonly pointer: string; readonly code: ErrorCode; readonly detail: string }[]
+}
+
+export function problemOf(error: PosthasteError): Problem {
+  const { status, title } = ERRORS[error.code]
+  return {
+    type: `urn:posthaste:error:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    ...(error.fields.length > 0 && { errors: error.fields }),
+  }
+}
+
+/** Answers a request with an error. */
+export async function sendProblem(reply: FastifyReply, error: PosthasteError): Promise<void> {
+  const problem = problemOf(error)
+  const retryAfter = RETRY_AFTER[error.code]
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  await reply.code(problem.status).type('application/problem+json').send(problem)
+}
+
+/** Makes a handler for whatever a route or fastify itself throws. */
+export function problemHandler(log: Log) {
+  return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const known = error instanceof PosthasteError && ERRORS[error.code].status > 0 ? error : ofFastify(error)
+    if (known) return sendProblem(reply, known)
+    log.error({ err: error, method: request.method, path: request.routeOptions.url }, 'a request failed')
+    return sendProblem(reply, new PosthasteError('internal', 'The request failed; the log of this process says more.'))
+  }
+}
+
+function ofFastify(error: unknown): PosthasteError | undefined {
+  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new PosthasteError('too-large', 'The request body is larger than any instruction may be.')
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return new PosthasteError('unsupported-media-type', 'Send the instruction as Content-Type: application/json.')
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new PosthasteError('bad-request', 'The HTTP request cannot be read.', { cause: error })
+  }
+  return undefined
+}

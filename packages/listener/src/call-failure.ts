@@ -1,0 +1,49 @@
+import type { ErrorCode } from '@posthaste/core'
+
+/** Codes of undici, Node and OpenSSL, in ours. What is not here is told by its prefix, or is `call-failed`. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  UND_ERR_CONNECT_TIMEOUT: 'connect-timeout',
+  ETIMEDOUT: 'connect-timeout',
+  ECONNREFUSED: 'connection-refused',
+  ECONNRESET: 'connection-closed',
+  EPIPE: 'connection-closed',
+  UND_ERR_SOCKET: 'connection-closed',
+  UND_ERR_CLOSED: 'connection-closed',
+  UND_ERR_DESTROYED: 'connection-closed',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  EADDRNOTAVAIL: 'unreachable',
+  ENOTFOUND: 'name-not-resolved',
+  EAI_AGAIN: 'name-not-resolved',
+  EAI_FAIL: 'name-not-resolved',
+  EPROTO: 'tls-failed',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'tls-failed',
+  SELF_SIGNED_CERT_IN_CHAIN: 'tls-failed',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'tls-failed',
+  UNABLE_TO_GET_ISSUER_CERT: 'tls-failed',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'tls-failed',
+  UND_ERR_HEADERS_OVERFLOW: 'invalid-response',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'invalid-response',
+  UND_ERR_RESPONSE: 'invalid-response',
+}
+
+const PREFIXES: readonly (readonly [string, ErrorCode])[] = [
+  ['HPE_', 'invalid-response'],
+  ['CERT_', 'tls-failed'],
+  ['ERR_TLS_', 'tls-failed'],
+  ['ERR_SSL_', 'tls-failed'],
+]
+
+/** Says in our words why a call failed. The detail names the cause, never what was sent. */
+export function classifyCallError(error: unknown): { code: ErrorCode; detail: string } {
+  const cause = firstCause(error)
+  const theirs = String((cause as { code?: unknown }).code ?? (cause as { name?: unknown }).name ?? 'unknown')
+  const code = CODES[theirs] ?? PREFIXES.find(([prefix]) => theirs.startsWith(prefix))?.[1] ?? 'call-failed'
+  return { code, detail: `The call failed: ${theirs}.` }
+}
+
+/** Connecting to a name with several addresses fails with one error for each. */
+function firstCause(error: unknown): object {
+  if (error instanceof AggregateError && error.errors.length > 0) return firstCause(error.errors[0])
+  return typeof error === 'object' && error !== null ? error : {}
+}

@@ -1,0 +1,171 @@
+import type { Clock, Log } from '@posthaste/core'
+import type { Consumer, Progress } from '@posthaste/stream'
+import type { Dispatcher } from './dispatcher.js'
+import type { Tally } from './tally.js'
+
+/** What starts a cycle. */
+export type Trigger = 'schedule' | 'ping' | 'command'
+
+/** What became of a cycle so far. */
+export interface CycleReport extends Readonly<Tally> {
+  /** Counts up from 1 in a process; 0 before the first. */
+  readonly cycle: number
+  readonly trigger: Trigger | 'none'
+  readonly running: boolean
+  readonly startedAt: string | null
+  readonly endedAt: string | null
+  /** Why nothing is pulled; null while all is well. */
+  readonly blocked: string | null
+  readonly partitions: readonly Progress[]
+}
+
+export interface CyclesOptions {
+  readonly consumer: Consumer
+  readonly dispatcher: Dispatcher
+  readonly clock: Clock
+  readonly log: Log
+  readonly lingerMs: number
+  readonly batchRecords: number
+}
+
+/** How long to wait for room, or for the last calls, before looking again. */
+const LOOK_MS = 50
+const AFTER_FAILURE_MS = 500
+
+/**
+ * The listener's cycles, one at a time: a trigger wakes it, it drains the stream, then lingers for more; a trigger during
+ * a cycle extends it.
+ */
+export class Cycles {
+  readonly #options: CyclesOptions
+  #current: Promise<void> | undefined
+  #lingerUntilMs = 0
+  #cycle = 0
+  #trigger: Trigger | 'none' = 'none'
+  #startedAt: string | null = null
+  #endedAt: string | null = null
+  #pullsBegun = 0
+  #pullsEnded = 0
+  #wake = new AbortController()
+  /** The next pull is to tell at once whether there is anything. */
+  #lookNow = false
+  #failure: string | undefined
+  #stopping = false
+
+  constructor(options: CyclesOptions) {
+    this.#options = options
+  }
+
+  /** Starts a cycle, or extends the one that runs. */
+  trigger(by: Trigger): void {
+    if (this.#stopping) return
+    this.#lingerUntilMs = performance.now() + this.#options.lingerMs
+    this.#current ??= this.#run(by).finally(() => {
+      this.#current = undefined
+    })
+  }
+
+  /**
+   * Triggers, and resolves once what is on the stream now is completed, or after `waitMs`. Lingering goes on behind it.
+   */
+  async ping(by: Trigger, waitMs: number): Promise<CycleReport & { readonly drained: boolean }> {
+    const untilMs = performance.now() + waitMs
+    this.trigger(by)
+    const drained = await this.#drained(untilMs)
+    return { drained, ...(await this.report()) }
+  }
+
+  async report(): Promise<CycleReport> {
+    return {
+      cycle: this.#cycle,
+      trigger: this.#trigger,
+      running: this.#current !== undefined,
+      startedAt: this.#startedAt,
+      endedAt: this.#endedAt,
+      blocked: this.blocked ?? null,
+      ...this.#options.dispatcher.tally,
+      partitions: await this.#options.consumer.progress(),
+    }
+  }
+
+  /** Why nothing is pulled; undefined while all is well. */
+  get blocked(): string | undefined {
+    return this.#options.dispatcher.blocked ?? this.#failure
+  }
+
+  /** Starts no more cycles and resolves when the last pull has ended. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#wake.abort()
+    await this.#current
+  }
+
+  async #run(by: Trigger): Promise<void> {
+    const { dispatcher, clock, log } = this.#options
+    this.#cycle += 1
+    this.#trigger = by
+    this.#startedAt = new Date(clock.now()).toISOString()
+    this.#endedAt = null
+    dispatcher.resetTally()
+    do {
+      try {
+        await this.#step()
+        this.#failure = undefined
+      } catch (error) {
+        this.#failure = 'The stream cannot be read.'
+        log.error({ err: error }, 'the stream cannot be read; trying again')
+        await dispatcher.change(AFTER_FAILURE_MS)
+      }
+    } while (!this.#stopping && (performance.now() < this.#lingerUntilMs || !dispatcher.isIdle))
+    this.#endedAt = new Date(clock.now()).toISOString()
+  }
+
+  /** One pull, or a short wait where there is no room for one. */
+  async #step(): Promise<void> {
+    const { consumer, dispatcher, batchRecords } = this.#options
+    const { records, bytes } = dispatcher.room
+    if (records === 0 || bytes === 0 || dispatcher.blocked) {
+      await dispatcher.change(LOOK_MS)
+      return
+    }
+    const waitMs = this.#lookNow ? 0 : Math.max(LOOK_MS, this.#lingerUntilMs - performance.now())
+    this.#lookNow = false
+    this.#wake = new AbortController()
+    this.#pullsBegun += 1
+    const deliveries = await consumer.pull({
+      recordsMax: Math.min(batchRecords, records),
+      bytesMax: bytes,
+      waitMs,
+      signal: this.#wake.signal,
+    })
+    this.#pullsEnded = this.#pullsBegun
+    if (this.#stopping) return
+    dispatcher.take(deliveries)
+  }
+
+  /** Whether everything that stood on the stream, or was due, at the time of asking is completed by `untilMs`. */
+  async #drained(untilMs: number): Promise<boolean> {
+    const { consumer, dispatcher } = this.#options
+    // A pull that began after now has moved what is due to the stream.
+    const pull = this.#pullsBegun + 1
+    this.#lookNow = true
+    this.#wake.abort()
+    let ends: readonly Progress[] | undefined
+    for (;;) {
+      if (this.#pullsEnded >= pull) {
+        const progress = await consumer.progress()
+        ends ??= progress
+        if (ends.every(({ partition, end }) => isPast(progress, partition, end))) return true
+      }
+      const leftMs = untilMs - performance.now()
+      if (leftMs <= 0 || this.#stopping) return false
+      await dispatcher.change(Math.min(leftMs, 2))
+    }
+  }
+}
+
+/** Whether a partition is completed up to `end`, or is another member's to complete. */
+function isPast(progress: readonly Progress[], partition: number, end: number): boolean {
+  const now = progress.find((one) => one.partition === partition)
+  return now === undefined || now.owner === 'other' || now.committed >= end
+}

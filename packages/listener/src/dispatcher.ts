@@ -1,0 +1,273 @@
+import { type DecodedCall, encodeCall, originOf } from '@posthaste/core'
+import type { Delivery, Effects, NewTimer } from '@posthaste/stream'
+import { admit } from './admission.js'
+import { AttemptLog } from './attempt-log.js'
+import { type Ending, endAttempt } from './effects.js'
+import { Exchange, NOT_MADE } from './exchange.js'
+import type { ListenerOptions } from './listener-options.js'
+import { requestOf } from './request.js'
+import { newTally, type Tally } from './tally.js'
+import type { Target } from './target.js'
+import { Targets } from './targets.js'
+
+/** Records held in memory: running, waiting, or being written. */
+const WINDOW_RECORDS = 4_096
+const WINDOW_BYTES = 64 * 1024 * 1024
+/** A call that would wait longer than this for its target is moved aside. */
+const WAIT_MS_MAX = 2_000
+/** A call that has run for this long no longer holds up the checkpoint. */
+const CHECK_OUT_AFTER_MS = 10_000
+/** How long after its deadline a call that was checked out counts as lost. */
+const CHECK_OUT_MARGIN_MS = 5_000
+const SWEEP_MS = 50
+const STOP_WRITE_MS = 5_000
+
+/** A call in the hands of the dispatcher. */
+interface Job extends DecodedCall {
+  readonly delivery: Delivery
+}
+
+interface Running extends Job {
+  readonly exchange: Exchange
+  readonly startedMs: number
+  readonly timeoutMs: number
+  checkedOut: boolean
+}
+
+/**
+ * Takes deliveries and sees each to its end: decides what it is, calls when its target has a place, and completes it
+ * with what follows. Keeps every target to its share and moves aside what cannot start soon, so that none holds up
+ * the others or the checkpoint.
+ */
+export class Dispatcher {
+  readonly #options: ListenerOptions
+  readonly #attemptLog: AttemptLog
+  readonly #targets: Targets<Job>
+  readonly #running = new Set<Running>()
+  /** Jobs that may be in other hands: until that is known they are neither called nor let go. */
+  #unheld: Job[] = []
+  #windowRecords = 0
+  #windowBytes = 0
+  #tally = newTally()
+  #changed: (() => void)[] = []
+  #sweeper: NodeJS.Timeout | undefined
+  #stopping = false
+  #blocked: string | undefined
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#attemptLog = new AttemptLog(options.log, options.logAttempts)
+    this.#targets = new Targets(options.concurrency, options.concurrencyPerTarget)
+  }
+
+  get tally(): Readonly<Tally> {
+    return this.#tally
+  }
+
+  /** Starts counting anew. */
+  resetTally(): void {
+    this.#tally = newTally()
+  }
+
+  /** Why nothing more may be pulled; undefined while all is well. */
+  get blocked(): string | undefined {
+    return this.#blocked
+  }
+
+  /** How much more it takes. Nothing while either number is zero. */
+  get room(): { readonly records: number; readonly bytes: number } {
+    return {
+      records: Math.max(0, WINDOW_RECORDS - this.#windowRecords),
+      bytes: Math.max(0, WINDOW_BYTES - this.#windowBytes),
+    }
+  }
+
+  /** Whether everything it took is completed, or checked out. */
+  get isIdle(): boolean {
+    return this.#windowRecords === 0
+  }
+
+  /** Resolves when something was completed, or after `timeoutMs`. */
+  change(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.#changed.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  take(deliveries: readonly Delivery[]): void {
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS)
+    for (const delivery of deliveries) {
+      this.#tally.pulled += 1
+      this.#windowRecords += 1
+      this.#windowBytes += delivery.record.value.length
+      this.#admit(delivery)
+    }
+  }
+
+  /**
+   * Starts nothing more, lets running calls end for `graceMs`, then gives them up: they are made again by whoever
+   * comes next.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true
+    const untilMs = performance.now() + graceMs
+    for (const job of [...this.#targets.clear(), ...this.#unheld.splice(0)]) this.#release(job.delivery)
+    while (this.#running.size > 0 && performance.now() < untilMs) await this.change(untilMs - performance.now())
+    for (const running of this.#running) this.#handBack(running)
+    // What the stream cannot record now is called again later: better than never to stop.
+    const giveUpMs = performance.now() + STOP_WRITE_MS
+    while (!this.isIdle && performance.now() < giveUpMs) await this.change(SWEEP_MS)
+    clearInterval(this.#sweeper)
+    await this.#targets.close()
+  }
+
+  #admit(delivery: Delivery): void {
+    if (this.#stopping || this.#blocked) {
+      this.#release(delivery)
+      return
+    }
+    const admitted = admit(delivery.record, this.#options.recordBytesMax, this.#options.clock.now())
+    if (admitted.kind === 'call') this.#queue({ delivery, ...admitted.decoded })
+    else if (admitted.kind === 'defer') this.#putOff({ delivery, ...admitted.decoded }, admitted.dueMs, 'deferred')
+    else if (admitted.kind === 'end') this.#complete(delivery, admitted.ending)
+    else this.#block(delivery, admitted.reason)
+  }
+
+  #block(delivery: Delivery, reason: string): void {
+    this.#blocked = reason
+    this.#options.log.error({ code: 'record-version', offset: delivery.record.offset }, reason)
+    this.#release(delivery)
+  }
+
+  #queue(job: Job): void {
+    if (!job.delivery.held()) {
+      this.#unheld.push(job)
+      return
+    }
+    const nowMs = performance.now()
+    const target = this.#targets.of(originOf(job.call.target), nowMs)
+    if (target.waiting.length === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
+    else if (target.expectedWaitMs(nowMs) > WAIT_MS_MAX) this.#spill(job, target, nowMs)
+    else this.#targets.wait(target, job, nowMs)
+  }
+
+  async #run(job: Job, target: Target<Job>): Promise<void> {
+    const { call, delivery } = job
+    const { clock, responseBytesMax, retry } = this.#options
+    const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
+    const exchange = new Exchange({ held: () => delivery.held(), timeoutMs, responseBytesMax, nowMs: clock.now() })
+    const running: Running = { ...job, exchange, startedMs: performance.now(), timeoutMs, checkedOut: false }
+    this.#running.add(running)
+    exchange.start(target.pool, requestOf(call))
+    const outcome = await exchange.outcome
+    this.#running.delete(running)
+    this.#targets.end(target, outcome === NOT_MADE ? undefined : outcome.kind === 'answered', performance.now())
+    this.#startNext()
+    if (outcome === NOT_MADE) {
+      this.#keepUnmade(running)
+      return
+    }
+    this.#tally.called += 1
+    const ending = endAttempt(call, delivery.record, outcome, retry, clock.now(), Math.random())
+    this.#attemptLog.write(call, outcome, ending)
+    if (running.checkedOut) await this.#write(delivery, ending.effects, ending.state)
+    else this.#complete(delivery, ending)
+  }
+
+  #keepUnmade(running: Running): void {
+    if (running.checkedOut) this.#notify()
+    else if (this.#stopping) this.#release(running.delivery)
+    else this.#unheld.push(running)
+  }
+
+  #startNext(): void {
+    if (this.#stopping) return
+    for (let next = this.#targets.next(performance.now()); next; next = this.#targets.next(performance.now())) {
+      void this.#run(next.job, next.target)
+    }
+  }
+
+  #sortUnheld(): void {
+    for (const job of this.#unheld.splice(0)) {
+      if (!job.delivery.lost.aborted) {
+        this.#queue(job)
+        continue
+      }
+      this.#tally.lost += 1
+      this.#release(job.delivery)
+    }
+  }
+
+  /** Looks after what time alone changes: waits grown too long, calls that go on, connections no longer used. */
+  #sweep(): void {
+    const nowMs = performance.now()
+    for (const target of this.#targets.waiting()) {
+      const late: Job[] = []
+      while (target.waiting.length > 0 && target.expectedWaitMs(nowMs) > WAIT_MS_MAX)
+        late.push(target.waiting.pop() as Job)
+      for (const job of late.reverse()) this.#spill(job, target, nowMs)
+    }
+    this.#startNext()
+    this.#sortUnheld()
+    for (const running of this.#running) {
+      if (!running.checkedOut && nowMs - running.startedMs > CHECK_OUT_AFTER_MS) void this.#checkOut(running)
+      if (running.delivery.lost.aborted) running.exchange.abort(NOT_MADE)
+    }
+    this.#targets.sweep(nowMs)
+  }
+
+  async #checkOut(running: Running): Promise<void> {
+    running.checkedOut = true
+    const leftMs = running.startedMs + running.timeoutMs - performance.now()
+    this.#tally.checkedOut += 1
+    await running.delivery.checkOut(timerOf(running, this.#options.clock.now() + leftMs + CHECK_OUT_MARGIN_MS))
+    this.#release(running.delivery)
+  }
+
+  #spill(job: Job, target: Target<Job>, nowMs: number): void {
+    const awayMs = target.nextTurnMs(nowMs) - nowMs
+    this.#putOff(job, this.#options.clock.now() + awayMs, 'spilled')
+  }
+
+  #putOff(job: Job, dueMs: number, as: 'deferred' | 'spilled'): void {
+    this.#complete(job.delivery, { state: as, effects: { timers: [timerOf(job, dueMs)] } })
+  }
+
+  /** A call that was checked out and is given up comes back at once instead of at its deadline. */
+  #handBack(running: Running): void {
+    if (running.checkedOut) {
+      void running.delivery.complete({ timers: [timerOf(running, this.#options.clock.now())] })
+    }
+    running.exchange.abort(NOT_MADE)
+  }
+
+  #complete(delivery: Delivery, ending: Ending | { state: 'deferred' | 'spilled'; effects: Effects }): void {
+    void this.#write(delivery, ending.effects, ending.state).then(() => this.#release(delivery))
+  }
+
+  async #write(delivery: Delivery, effects: Effects, state: Ending['state'] | 'deferred' | 'spilled'): Promise<void> {
+    const completed = await delivery.complete(effects)
+    this.#tally[completed === 'done' ? state : 'lost'] += 1
+    this.#notify()
+  }
+
+  /** Lets go of a delivery, completed or not. */
+  #release(delivery: Delivery): void {
+    this.#windowRecords -= 1
+    this.#windowBytes -= delivery.record.value.length
+    this.#notify()
+  }
+
+  #notify(): void {
+    for (const wake of this.#changed.splice(0)) wake()
+  }
+}
+
+/** The same attempt of the same call, at another time. */
+function timerOf({ call, delivery, settled }: Job, dueMs: number): NewTimer {
+  return { key: call.id, dueMs, value: settled ? delivery.record.value : encodeCall(call) }
+}

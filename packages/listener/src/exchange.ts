@@ -1,0 +1,109 @@
+import type { Headers, Outcome } from '@posthaste/core'
+import type { Dispatcher } from 'undici'
+import { classifyCallError } from './call-failure.js'
+
+/** The call was not made: the record may be in other hands. */
+export const NOT_MADE = 'not-made'
+
+export interface ExchangeOptions {
+  /** Asked at the last moment before the request is written. */
+  readonly held: () => boolean
+  readonly timeoutMs: number
+  readonly responseBytesMax: number
+  readonly nowMs: number
+}
+
+/**
+ * One request and its response, within a deadline for the whole of it. `outcome` resolves exactly once and never
+ * rejects. A body beyond the limit is read to its end, for its size, and not kept.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly outcome: Promise<Outcome | typeof NOT_MADE>
+  readonly #options: ExchangeOptions
+  readonly #startedMs = performance.now()
+  readonly #deadline: NodeJS.Timeout
+  #settle: ((outcome: Outcome | typeof NOT_MADE) => void) | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #status = 0
+  #headers: Headers = {}
+  #chunks: Buffer[] = []
+  #bodyBytes = 0
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    this.outcome = new Promise((settle) => {
+      this.#settle = settle
+    })
+    this.#deadline = setTimeout(() => this.#expire(), options.timeoutMs)
+  }
+
+  /** Sends the request. What is wrong with it before it is sent ends the call like any other failure. */
+  start(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions): void {
+    try {
+      dispatcher.dispatch(request, this)
+    } catch (error) {
+      this.onResponseError(undefined, error as Error)
+    }
+  }
+
+  /** Ends the call at once with an outcome that says so. */
+  abort(outcome: typeof NOT_MADE): void {
+    this.#end(outcome)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#settle === undefined) controller.abort(new Error('The call is over.'))
+    else if (!this.#options.held()) this.#end(NOT_MADE)
+  }
+
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    // An informational response is not the answer.
+    if (status < 200) return
+    this.#status = status
+    this.#headers = headers as Headers
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bodyBytes += chunk.length
+    if (this.#bodyBytes <= this.#options.responseBytesMax) this.#chunks.push(chunk)
+    else this.#chunks = []
+  }
+
+  onResponseEnd(): void {
+    const body = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
+    this.#end({
+      kind: 'answered',
+      ...this.#timing(),
+      response: { status: this.#status, headers: this.#headers, body, bodyBytes: this.#bodyBytes },
+    })
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    this.#end({ kind: 'unanswered', ...this.#timing(), ...classifyCallError(error) })
+  }
+
+  #expire(): void {
+    const detail = `The call did not end within ${this.#options.timeoutMs} ms.`
+    this.#end({ kind: 'unanswered', ...this.#timing(), code: 'timeout', detail })
+  }
+
+  #timing(): { startedAtMs: number; durationMs: number } {
+    return { startedAtMs: this.#options.nowMs, durationMs: performance.now() - this.#startedMs }
+  }
+
+  #end(outcome: Outcome | typeof NOT_MADE): void {
+    const settle = this.#settle
+    if (!settle) return
+    this.#settle = undefined
+    clearTimeout(this.#deadline)
+    settle(outcome)
+    const whole = outcome !== NOT_MADE && outcome.kind === 'answered'
+    // While the connection is being made there is nothing to abort yet: onRequestStart does it.
+    if (!whole) this.#controller?.abort(new Error('The call is over.'))
+  }
+}

@@ -1,0 +1,32 @@
+/** What a cycle did, in records. */
+export interface Tally {
+  pulled: number
+  /** Attempts made. */
+  called: number
+  succeeded: number
+  failed: number
+  expired: number
+  retrying: number
+  deferred: number
+  /** Moved aside because they could not start soon. */
+  spilled: number
+  /** Calls that went on for long and no longer hold the stream up. */
+  checkedOut: number
+  /** In other hands before they were completed. */
+  lost: number
+}
+
+export function newTally(): Tally {
+  return {
+    pulled: 0,
+    called: 0,
+    succeeded: 0,
+    failed: 0,
+    expired: 0,
+    retrying: 0,
+    deferred: 0,
+    spilled: 0,
+    checkedOut: 0,
+    lost: 0,
+  }
+}

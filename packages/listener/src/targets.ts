@@ -1,0 +1,101 @@
+import { Target } from './target.js'
+
+/** Connections of a target that nobody called for this long are closed. */
+const IDLE_MS_MAX = 30_000
+/** Targets remembered while nothing runs for them. */
+const IDLE_TARGETS_MAX = 1_000
+
+/** A target may have this share of the places that are still free: so there always are some, however many hang. */
+const SHARE_OF_FREE = 1 / 4
+
+/**
+ * All targets: shares the places among them, in turn. Each gets as many as it earned, as long as that is less than a
+ * share of what is free (dynamic thresholds, Choudhury and Hahne 1998). Times by the monotonic clock, in milliseconds.
+ */
+export class Targets<W> {
+  readonly #placesMax: number
+  readonly #placesPerTarget: number
+  readonly #targets = new Map<string, Target<W>>()
+  /** Those for whom something waits, in the order in which their turn comes. */
+  readonly #waiting = new Set<Target<W>>()
+  #running = 0
+
+  constructor(placesMax: number, placesPerTarget: number) {
+    this.#placesMax = placesMax
+    this.#placesPerTarget = placesPerTarget
+  }
+
+  of(origin: string, nowMs: number): Target<W> {
+    let target = this.#targets.get(origin)
+    if (!target) {
+      target = new Target<W>(origin, Math.min(this.#placesMax, this.#placesPerTarget), nowMs)
+      this.#targets.set(origin, target)
+    }
+    return target
+  }
+
+  wait(target: Target<W>, job: W, nowMs: number): void {
+    target.wait(job, nowMs)
+    this.#waiting.add(target)
+  }
+
+  waiting(): Iterable<Target<W>> {
+    return this.#waiting
+  }
+
+  /** Takes a place for one call, if there is one. */
+  begin(target: Target<W>, nowMs: number): boolean {
+    if (!this.#canBegin(target)) return false
+    this.#running += 1
+    target.begin(nowMs)
+    return true
+  }
+
+  /** `answered` is undefined if the call was not made. */
+  end(target: Target<W>, answered: boolean | undefined, nowMs: number): void {
+    this.#running -= 1
+    target.end(answered, nowMs)
+  }
+
+  /** Takes what waits for the target whose turn it is, with a place for it; undefined if nothing can start. */
+  next(nowMs: number): { readonly job: W; readonly target: Target<W> } | undefined {
+    for (const target of this.#waiting) {
+      if (target.waiting.length === 0) {
+        this.#waiting.delete(target)
+        continue
+      }
+      if (!this.begin(target, nowMs)) continue
+      const job = target.waiting.shift() as W
+      this.#waiting.delete(target)
+      if (target.waiting.length > 0) this.#waiting.add(target)
+      return { job, target }
+    }
+    return undefined
+  }
+
+  /** Forgets what waits and returns it. */
+  clear(): W[] {
+    const jobs = [...this.#waiting].flatMap((target) => target.waiting.splice(0))
+    this.#waiting.clear()
+    return jobs
+  }
+
+  sweep(nowMs: number): void {
+    let excess = this.#targets.size - IDLE_TARGETS_MAX
+    for (const [origin, target] of this.#targets) {
+      if (!target.isIdle || (excess <= 0 && target.idleMs(nowMs) < IDLE_MS_MAX)) continue
+      this.#targets.delete(origin)
+      excess -= 1
+      void target.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#targets.values()].map((target) => target.close()))
+  }
+
+  #canBegin(target: Target<W>): boolean {
+    const free = this.#placesMax - this.#running
+    return free > 0 && target.hasPlace && target.running < Math.max(1, free * SHARE_OF_FREE)
+  }
+}

@@ -1,0 +1,82 @@
+import { formatDuration, parseDuration } from '@posthaste/core'
+
+/** One configuration setting: how it is written, what it may be, what it is for. */
+export interface Setting<T> {
+  /** For people: `text`, `integer`, `duration`, `size`, or the choices. */
+  readonly type: string
+  /** As it would be written. */
+  readonly default: string
+  /** For people: the values allowed; empty if any are. */
+  readonly range: string
+  /** Masked wherever settings are shown. */
+  readonly secret: boolean
+  readonly description: string
+  /** Returns the value, or says what is wrong with the text. */
+  parse(text: string): { readonly value: T } | { readonly fault: string }
+}
+
+interface Common {
+  readonly default: string
+  readonly description: string
+  readonly secret?: boolean
+}
+
+export function text(options: Common & { readonly check?: (text: string) => string | undefined }): Setting<string> {
+  return setting('text', '', options, (given) => {
+    const fault = given === '' ? 'it is empty' : options.check?.(given)
+    return fault === undefined ? { value: given } : { fault }
+  })
+}
+
+export function choice<const C extends string>(choices: readonly C[], options: Common): Setting<C> {
+  return setting(choices.join(' \\| '), '', options, (given) => {
+    const value = choices.find((one) => one === given)
+    return value === undefined ? { fault: `it is none of ${choices.join(', ')}` } : { value }
+  })
+}
+
+export function integer(min: number, max: number, options: Common): Setting<number> {
+  return setting('integer', `${min} to ${max}`, options, (given) => {
+    return within(/^\d{1,15}$/.test(given) ? Number(given) : undefined, min, max, 'a whole number', String)
+  })
+}
+
+/** In milliseconds. */
+export function duration(min: string, max: string, options: Common): Setting<number> {
+  const [minMs, maxMs] = [parseDuration(min) as number, parseDuration(max) as number]
+  return setting('duration', `${min} to ${max}`, options, (given) => {
+    return within(parseDuration(given), minMs, maxMs, 'a duration such as "10s"', formatDuration)
+  })
+}
+
+/** In bytes. */
+export function size(min: string, max: string, options: Common): Setting<number> {
+  const [minBytes, maxBytes] = [parseSize(min) as number, parseSize(max) as number]
+  return setting('size', `${min} to ${max}`, options, (given) => {
+    return within(parseSize(given), minBytes, maxBytes, 'a size such as "64MiB"', (bytes) => `${bytes} bytes`)
+  })
+}
+
+function setting<T>(type: string, range: string, options: Common, parse: Setting<T>['parse']): Setting<T> {
+  return {
+    type,
+    range,
+    default: options.default,
+    secret: options.secret ?? false,
+    description: options.description,
+    parse,
+  }
+}
+
+function within(value: number | undefined, min: number, max: number, what: string, show: (value: number) => string) {
+  if (value === undefined) return { fault: `it is not ${what}` }
+  if (value < min || value > max) return { fault: `it is not from ${show(min)} to ${show(max)}` }
+  return { value }
+}
+
+const UNIT_BYTES = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const
+
+function parseSize(text: string): number | undefined {
+  const match = /^(\d{1,15})(B|KiB|MiB|GiB|TiB)?$/.exec(text)
+  return match ? Number(match[1]) * UNIT_BYTES[(match[2] ?? '') as keyof typeof UNIT_BYTES] : undefined
+}
