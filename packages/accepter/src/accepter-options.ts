@@ -7,6 +7,8 @@ export interface InvocationsDoor {
   append(records: readonly NewRecord[]): Promise<void>
   /** The largest record to accept. */
   readonly recordBytesMax: number
+  /** How long an append may take before the client is told to come back; 10 s if left out. */
+  readonly timeoutMs?: number
 }
 
 /** What serves `/cycle`. */

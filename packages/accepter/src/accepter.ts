@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { PosthasteError } from '@posthaste/core'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { AccepterOptions } from './accepter-options.js'
 import { cycleRoutes } from './cycle-routes.js'
 import { healthRoutes } from './health-routes.js'
@@ -10,12 +10,16 @@ import { problemHandler, problemOf, sendProblem } from './problem.js'
 /** How long a client may take to send a whole request. */
 const REQUEST_MS_MAX = 60_000
 const KEEP_ALIVE_MS = 72_000
+/** How long a stop waits for connections that bring no whole request. */
+const UNFINISHED_MS_MAX = 1_000
 
 /** The HTTP side of Posthaste. */
 export class Accepter {
   readonly #options: AccepterOptions
   readonly #app: FastifyInstance
-  #stopping = false
+  /** Requests that were read to their end and are not answered yet. */
+  readonly #working = new Set<FastifyRequest>()
+  #stopped: Promise<void> | undefined
 
   constructor(options: AccepterOptions) {
     this.#options = options
@@ -28,8 +32,12 @@ export class Accepter {
       // `#refuseWhileStopping` answers instead, in our own form.
       return503OnClosing: false,
       clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
+      frameworkErrors: (_, __, reply) => void sendProblem(reply, unreadable()),
     })
+    // What is sent to no path of ours is not read.
+    this.#app.removeAllContentTypeParsers()
     this.#app.setErrorHandler(problemHandler(options.log))
+    this.#watchWork()
     this.#refuseWhileStopping()
     this.#refuseUnknown()
   }
@@ -44,19 +52,38 @@ export class Accepter {
   }
 
   /** Takes no more, answers what it took, and resolves when every connection is closed. Idempotent. */
-  async stop(): Promise<void> {
-    this.#stopping = true
-    await this.#app.close()
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    const closed = this.#app.close()
+    // Node waits for a client that has connected and says nothing, or half of something, until it times out.
+    const cutting = setInterval(() => {
+      if (this.#working.size === 0) this.#app.server.closeAllConnections()
+    }, UNFINISHED_MS_MAX)
+    await closed
+    clearInterval(cutting)
+  }
+
+  #watchWork(): void {
+    this.#app.addHook('preHandler', async (request) => {
+      this.#working.add(request)
+    })
+    this.#app.addHook('onResponse', async (request) => {
+      this.#working.delete(request)
+    })
   }
 
   #refuseWhileStopping(): void {
     this.#app.addHook('onRequest', async (_, reply) => {
-      if (!this.#stopping) return
+      if (!this.#stopped) return
       reply.header('connection', 'close')
       throw new PosthasteError('stopping', 'This process is stopping; another may take the request.')
     })
     this.#app.addHook('onSend', async (_, reply) => {
-      if (this.#stopping) reply.header('connection', 'close')
+      if (this.#stopped) reply.header('connection', 'close')
     })
   }
 
@@ -75,8 +102,12 @@ export class Accepter {
 /** What is not HTTP at all never reaches a route. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const body = JSON.stringify(problemOf(new PosthasteError('bad-request', 'The HTTP request cannot be read.')))
+  const body = JSON.stringify(problemOf(unreadable()))
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
+}
+
+function unreadable(): PosthasteError {
+  return new PosthasteError('bad-request', 'The HTTP request cannot be read.')
 }

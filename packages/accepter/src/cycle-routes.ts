@@ -9,8 +9,10 @@ const PING_BODY_BYTES_MAX = 1_024
 /** `GET`, `HEAD` or `POST /cycle`: a ping, as health checks send them, that triggers the listener. */
 export function cycleRoutes(door: CycleDoor) {
   return async (app: FastifyInstance): Promise<void> => {
-    app.removeAllContentTypeParsers()
     // A ping says nothing in its body, whatever it calls it.
+    app.addHook('onRequest', async (request) => {
+      delete request.headers['content-type']
+    })
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: PING_BODY_BYTES_MAX }, async () => undefined)
     app.route<{ Querystring: { wait?: string | string[] } }>({
       method: ['GET', 'HEAD', 'POST'],

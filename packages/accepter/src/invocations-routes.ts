@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import {
   type Call,
   type Clock,
@@ -11,7 +12,6 @@ import {
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { InvocationsDoor } from './accepter-options.js'
 
-/** How long an append may take before the client is told to come back. */
 const APPEND_MS_MAX = 10_000
 
 /** JSON text may be larger than the bytes that it stands for: base64 by a third, escapes by much more. */
@@ -35,7 +35,7 @@ export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
           `As a record this instruction has ${value.length} bytes; ${door.recordBytesMax} are the limit.`,
         )
       }
-      await withinTime(door.append([{ key: call.id, value }]))
+      await within(door.timeoutMs ?? APPEND_MS_MAX, door.append([{ key: call.id, value }]))
       reply.code(202).header('location', `/invocations/${call.id}`)
       return receiptOf(call)
     })
@@ -53,8 +53,8 @@ function accept(request: FastifyRequest, nowMs: number): Call {
 function depthOf(request: FastifyRequest): number {
   const header = request.headers['posthaste-depth']
   if (header === undefined) return 0
+  if (!/^\d+$/.test(String(header))) throw new PosthasteError('bad-request', 'Posthaste-Depth is not a number.')
   const depth = Number(header) + 1
-  if (!Number.isInteger(depth) || depth < 1) throw new PosthasteError('bad-request', 'Posthaste-Depth is not a number.')
   if (depth > LIMITS.depthMax)
     throw new PosthasteError(
       'depth-exceeded',
@@ -74,6 +74,8 @@ function receiptOf(call: Call): object {
 }
 
 function parseJson(body: Buffer): unknown {
+  // What is replaced while it is read would not be what the client sent.
+  if (!isUtf8(body)) throw new PosthasteError('not-json', 'The request body is not UTF-8.')
   try {
     return JSON.parse(body.toString())
   } catch (error) {
@@ -81,17 +83,17 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-async function withinTime(append: Promise<void>): Promise<void> {
+async function within(timeoutMs: number, append: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       reject(
         new PosthasteError(
           'stream-unavailable',
-          `The stream did not confirm within ${APPEND_MS_MAX} ms; it may have the instruction all the same.`,
+          `The stream did not confirm within ${timeoutMs} ms; it may have the instruction all the same.`,
         ),
       )
-    }, APPEND_MS_MAX)
+    }, timeoutMs)
   })
   try {
     await Promise.race([append, late])

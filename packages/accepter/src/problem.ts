@@ -36,7 +36,11 @@ export async function sendProblem(reply: FastifyReply, error: PosthasteError): P
   const problem = problemOf(error)
   const retryAfter = RETRY_AFTER[error.code]
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-  await reply.code(problem.status).type('application/problem+json').send(problem)
+  // As bytes: to anything else fastify adds a charset, which this type does not have.
+  await reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .send(Buffer.from(JSON.stringify(problem)))
 }
 
 /** Makes a handler for whatever a route or fastify itself throws. */
@@ -50,7 +54,7 @@ export function problemHandler(log: Log) {
 }
 
 function ofFastify(error: unknown): PosthasteError | undefined {
-  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  const { code, statusCode } = Object(error) as { code?: string; statusCode?: number }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new PosthasteError('too-large', 'The request body is larger than any instruction may be.')
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {

@@ -5,6 +5,7 @@ import { deriveId } from './ids.js'
 import { formatInstant, parseInstant } from './instant.js'
 import { checkContent, schemaErrors } from './instruction.js'
 import { CallDocumentSchema } from './instruction-schema.js'
+import { LIMITS } from './limits.js'
 import { joinLine, splitLine } from './line-record.js'
 
 /** The version of the record format that this code writes, and the newest that it reads. */
@@ -87,10 +88,15 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
   if (!schema.Check(document)) throw PosthasteError.ofFields(schemaErrors(schema.Errors(document)))
   if (rest && document.body !== undefined)
     throw new PosthasteError('conflicting-fields', 'There is a body in the document and another behind it.')
-  const content = checkContent(document, origin.appendedAtMs, { ownHeadersAllowed: true, bytes: rest })
   const acceptedAtMs = document.acceptedAt === undefined ? origin.appendedAtMs : parseInstant(document.acceptedAt)
   if (acceptedAtMs === undefined)
     throw new PosthasteError('invalid-time', '/acceptedAt: This is not an RFC 3339 date-time.')
+  const content = checkContent(document, origin.appendedAtMs, {
+    ownHeadersAllowed: true,
+    bytes: rest,
+    // What was accepted stays so, even if the stream's clock is behind the accepter's.
+    latestMs: Math.max(acceptedAtMs, origin.appendedAtMs) + LIMITS.delayMsMax,
+  })
   const call: Call = {
     id: document.id ?? deriveId(origin.appendedAtMs, origin.log, origin.partition, origin.offset),
     generation: document.generation ?? 1,

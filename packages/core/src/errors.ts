@@ -82,6 +82,9 @@ export interface FieldError {
   readonly detail: string
 }
 
+/** More than these help nobody, and the answer must not grow with the mistakes. */
+const FIELD_ERRORS_MAX = 20
+
 /** An error with a stable code. Branch on `code`, never on the text. */
 export class PosthasteError extends Error {
   readonly code: ErrorCode
@@ -94,9 +97,11 @@ export class PosthasteError extends Error {
     this.fields = options.fields ?? []
   }
 
-  /** The error for one or more wrong fields; its code is that of the first. */
+  /** The error for one or more wrong fields, of which it names the first 20; its code is that of the first. */
   static ofFields(fields: readonly FieldError[]): PosthasteError {
     const first = fields[0] as FieldError
-    return new PosthasteError(first.code, `${first.pointer || 'The instruction'}: ${first.detail}`, { fields })
+    return new PosthasteError(first.code, `${first.pointer || 'The instruction'}: ${first.detail}`, {
+      fields: fields.slice(0, FIELD_ERRORS_MAX),
+    })
   }
 }

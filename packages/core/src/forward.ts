@@ -1,8 +1,9 @@
 import type { Call } from './call.js'
+import { isHeaderValue } from './headers.js'
 import { deriveId, idTimeMs } from './ids.js'
 import type { FinalState } from './lifecycle.js'
 import { LIMITS } from './limits.js'
-import { isTruncated, type Outcome } from './outcome.js'
+import { isTruncated, type Outcome, type TargetResponse } from './outcome.js'
 
 /** The id of the one forward of a generation: the same however often it is derived. */
 export function forwardId(call: Pick<Call, 'id' | 'generation' | 'acceptedAtMs'>): string {
@@ -22,7 +23,7 @@ export function forwardOf(
 ): Call | undefined {
   if (call.depth >= LIMITS.depthMax) return undefined
   const response = outcome?.kind === 'answered' ? outcome.response : undefined
-  const contentType = response?.headers['content-type']
+  const contentType = response && contentTypeOf(response)
   return {
     id: forwardId(call),
     generation: 1,
@@ -45,4 +46,13 @@ export function forwardOf(
     body: response?.body ?? new Uint8Array(0),
     ...(call.correlationId !== undefined && { correlationId: call.correlationId }),
   }
+}
+
+// A target may answer with one that no request may carry: its forward must not fail for it.
+function contentTypeOf(response: TargetResponse): string | undefined {
+  const value = response.headers['content-type']
+  const first = typeof value === 'string' ? value : value?.[0]
+  return first !== undefined && first.length <= LIMITS.responseHeaderBytesMax && isHeaderValue(first)
+    ? first
+    : undefined
 }

@@ -27,8 +27,8 @@ const CONNECTION_HEADERS = new Set([
 const OWN_PREFIX = 'posthaste-'
 
 /**
- * Lower-cases names and collects in `errors` what is wrong. `ownAllowed` lets `Posthaste-*` pass: records carry them,
- * clients may not forge them.
+ * Lower-cases names, drops those with an empty list and collects in `errors` what is wrong. `ownAllowed` lets
+ * `Posthaste-*` pass: records carry them, clients may not forge them.
  */
 export function checkHeaders(
   input: Headers,
@@ -41,8 +41,9 @@ export function checkHeaders(
   for (const [name, value] of Object.entries(input)) {
     const pointer = `/headers/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
     const lower = name.toLowerCase()
-    const fault = headerFault(lower, value, options.ownAllowed) ?? (lower in checked ? duplicate(name) : undefined)
+    const fault = headerFault(name, value, options.ownAllowed) ?? (lower in checked ? duplicate(name) : undefined)
     if (fault) errors.push({ pointer, ...fault })
+    if (Array.isArray(value) && value.length === 0) continue
     checked[lower] = value
     for (const one of typeof value === 'string' ? [value] : value) {
       count += 1
@@ -66,16 +67,22 @@ export function checkHeaders(
   return checked
 }
 
+/** Whether a header may have this value. */
+export function isHeaderValue(text: string): boolean {
+  return VALUE.test(text)
+}
+
 type Fault = Pick<FieldError, 'code' | 'detail'>
 
-function headerFault(lower: string, value: string | readonly string[], ownAllowed: boolean): Fault | undefined {
-  if (!NAME.test(lower))
+function headerFault(name: string, value: string | readonly string[], ownAllowed: boolean): Fault | undefined {
+  const lower = name.toLowerCase()
+  if (!NAME.test(name))
     return { code: 'invalid-header', detail: "A header name has letters, digits and !#$%&'*+-.^_`|~ only." }
   if (CONNECTION_HEADERS.has(lower))
     return { code: 'forbidden-header', detail: 'This header belongs to the connection and is set by Posthaste.' }
   if (!ownAllowed && lower.startsWith(OWN_PREFIX))
     return { code: 'forbidden-header', detail: 'Headers that begin with Posthaste- are set by Posthaste alone.' }
-  const legal = typeof value === 'string' ? VALUE.test(value) : value.every((one) => VALUE.test(one))
+  const legal = typeof value === 'string' ? isHeaderValue(value) : value.every(isHeaderValue)
   if (!legal)
     return {
       code: 'invalid-header',

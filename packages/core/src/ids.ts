@@ -39,7 +39,8 @@ export function idTimeMs(id: string): number | undefined {
 export const ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$'
 
 function uuid7(ms: number, hex: string): string {
-  const time = ms.toString(16).padStart(12, '0')
+  // Other producers, and brokers without a clock, bring times before 1970, which the layout has no sign for.
+  const time = Math.max(0, ms).toString(16).padStart(12, '0')
   const variant = ((Number.parseInt(hex.charAt(3), 16) & 0x3) | 0x8).toString(16)
   return `${time.slice(0, 8)}-${time.slice(8, 12)}-7${hex.slice(0, 3)}-${variant}${hex.slice(4, 7)}-${hex.slice(7, 19)}`
 }

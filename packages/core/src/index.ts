@@ -19,7 +19,7 @@ export {
   type JournalState,
   type Sequel,
 } from './lifecycle.js'
-export { acceptedRecordBytesMax, LIMITS } from './limits.js'
+export { acceptedRecordBytesMax, calledRecordBytesMax, LIMITS } from './limits.js'
 export type { Log } from './log.js'
 export type { OffsetRange } from './offset-range.js'
 export { type Answered, isSuccess, isTruncated, type Outcome, type TargetResponse, type Unanswered } from './outcome.js'

@@ -1,8 +1,11 @@
-const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
+const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](?!24)\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
+const EARLIEST_MS = Date.parse('0000-01-01T00:00:00Z')
+const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z')
 
 /**
  * Reads an RFC 3339 date-time and returns milliseconds since the Unix epoch, rounded up to a whole one, so that nothing
- * is ever early. Returns `undefined` if the text is not one, or names a day that the month does not have.
+ * is ever early. Returns `undefined` if the text is not one, names a day that the month does not have, or lies outside of
+ * the years 0 to 9999 in UTC, for it could not be written again.
  */
 export function parseInstant(text: string): number | undefined {
   const match = RFC_3339.exec(text)
@@ -11,8 +14,8 @@ export function parseInstant(text: string): number | undefined {
   // Date.parse lets 30 February pass as 2 March.
   if (day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return undefined
   const ms = Date.parse(text.toUpperCase().replace(' ', 'T'))
-  if (Number.isNaN(ms)) return undefined
-  return /\.\d{3}0*[1-9]/.test(text) ? ms + 1 : ms
+  const rounded = /\.\d{3}0*[1-9]/.test(text) ? ms + 1 : ms
+  return rounded >= EARLIEST_MS && rounded <= LATEST_MS ? rounded : undefined
 }
 
 /** Writes milliseconds since the Unix epoch as RFC 3339 in UTC. */

@@ -1,6 +1,10 @@
 import { type Static, Type } from 'typebox'
+import { Settings } from 'typebox/system'
 import { ID_PATTERN } from './ids.js'
 import { LIMITS } from './limits.js'
+
+// Eight unless told otherwise: too few to name every wrong field, for a union counts each of its branches.
+Settings.Set({ maxErrors: 128 })
 
 const Closed = { additionalProperties: false } as const
 
@@ -8,6 +12,9 @@ const Duration = (description: string) =>
   Type.String({ description: `${description} Written "250ms", "10s", "10m", "2h", "7d", or as ISO 8601 ("PT10M").` })
 
 const Time = (description: string) => Type.String({ description: `${description} An RFC 3339 date-time.` })
+
+// The pattern of a plain string key is `.*`, which lets what has a line break in its name pass unchecked.
+const AnyKey = Type.String({ pattern: '[^]?' })
 
 const QueryValue = Type.Union([Type.String(), Type.Number(), Type.Boolean()])
 
@@ -35,9 +42,9 @@ const instructionFields = {
   method: Type.Optional(
     Type.String({ pattern: '^[A-Z][A-Z-]*$', maxLength: LIMITS.methodLengthMax, description: 'POST if left out.' }),
   ),
-  headers: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())]))),
+  headers: Type.Optional(Type.Record(AnyKey, Type.Union([Type.String(), Type.Array(Type.String())]))),
   query: Type.Optional(
-    Type.Record(Type.String(), Type.Union([QueryValue, Type.Array(QueryValue)]), {
+    Type.Record(AnyKey, Type.Union([QueryValue, Type.Array(QueryValue)]), {
       maxProperties: LIMITS.queryParametersMax,
       description: "Appended to the target's own query.",
     }),
@@ -79,7 +86,7 @@ export const CallDocumentSchema = Type.Object({
   generation: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
   attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.retryAttemptsMax })),
   acceptedAt: Type.Optional(Time('When the instruction was accepted.')),
-  parent: Type.Optional(Type.String({ maxLength: 128 })),
+  parent: Type.Optional(Type.String({ pattern: ID_PATTERN })),
   depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
   bodyBytes: Type.Optional(Type.Integer({ minimum: 0 })),
 })

@@ -23,17 +23,18 @@ export type CallContent = Omit<Call, 'id' | 'generation' | 'attempt' | 'accepted
  */
 export function parseInstruction(input: unknown, nowMs: number): CallContent {
   if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema.Errors(input)))
-  return checkContent(input, nowMs, { ownHeadersAllowed: false, bytes: undefined })
+  return checkContent(input, nowMs, { ownHeadersAllowed: false, bytes: undefined, latestMs: nowMs + LIMITS.delayMsMax })
 }
 
 /**
- * Checks what a schema cannot say. `bytes` is a body that came beside the document and stands for its `body`.
+ * Checks what a schema cannot say. `bytes` is a body that came beside the document and stands for its `body`;
+ * `latestMs` is the latest time that it may name.
  * @throws PosthasteError with every wrong field in `fields`.
  */
 export function checkContent(
   input: InstructionInput,
   nowMs: number,
-  options: { ownHeadersAllowed: boolean; bytes: Uint8Array | undefined },
+  options: { ownHeadersAllowed: boolean; bytes: Uint8Array | undefined; latestMs: number },
 ): CallContent {
   const errors: FieldError[] = []
   const target = checkUrl(input.target, input.query, '/target', errors)
@@ -43,11 +44,12 @@ export function checkContent(
   if (body.type !== undefined && !('content-type' in headers)) headers['content-type'] = body.type
   const forwardTo =
     input.forwardTo === undefined ? undefined : checkUrl(input.forwardTo, undefined, '/forwardTo', errors)
-  const notBeforeMs = readTime(input, 'notBefore', 'delay', nowMs, errors)
-  const expiresAtMs = readTime(input, 'expiresAt', 'expiresIn', nowMs, errors)
+  const span = { nowMs, latestMs: options.latestMs }
+  const notBeforeMs = readTime(input, 'notBefore', 'delay', span, errors)
+  const expiresAtMs = readTime(input, 'expiresAt', 'expiresIn', span, errors)
   if (expiresAtMs !== undefined && expiresAtMs <= (notBeforeMs ?? 0)) {
     errors.push({
-      pointer: '/expiresAt',
+      pointer: input.expiresAt === undefined ? '/expiresIn' : '/expiresAt',
       code: 'invalid-time',
       detail: 'The instruction would expire before it may be called.',
     })
@@ -84,7 +86,7 @@ function readBody(input: InstructionInput, errors: FieldError[]): { bytes: Uint8
     return { bytes: NO_BODY }
   }
   if (bodyEncoding === 'json' || (bodyEncoding === undefined && typeof body !== 'string')) {
-    return { bytes: Buffer.from(JSON.stringify(body)), type: 'application/json' }
+    return { bytes: jsonBytes(body, errors), type: 'application/json' }
   }
   if (typeof body !== 'string') {
     errors.push({
@@ -106,18 +108,28 @@ function readBody(input: InstructionInput, errors: FieldError[]): { bytes: Uint8
   return { bytes: Buffer.from(body, 'base64'), type: 'application/octet-stream' }
 }
 
+function jsonBytes(body: unknown, errors: FieldError[]): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(body))
+  } catch {
+    // Reading JSON takes any depth, writing it recurs.
+    errors.push({ pointer: '/body', code: 'invalid-body', detail: 'This is nested too deeply.' })
+    return NO_BODY
+  }
+}
+
 function readTime(
   input: InstructionInput,
   timeField: 'notBefore' | 'expiresAt',
   durationField: 'delay' | 'expiresIn',
-  nowMs: number,
+  span: { nowMs: number; latestMs: number },
   errors: FieldError[],
 ): number | undefined {
   const time = input[timeField]
   const duration = input[durationField]
   if (time === undefined) {
     const ms = readDuration(duration, `/${durationField}`, 0, LIMITS.delayMsMax, errors)
-    return ms === undefined ? undefined : nowMs + ms
+    return ms === undefined ? undefined : span.nowMs + ms
   }
   if (duration !== undefined) {
     errors.push({
@@ -134,7 +146,7 @@ function readTime(
       code: 'invalid-time',
       detail: 'This is not an RFC 3339 date-time such as 2026-12-24T18:00:00Z.',
     })
-  } else if (ms > nowMs + LIMITS.delayMsMax) {
+  } else if (ms > span.latestMs) {
     errors.push({
       pointer,
       code: 'invalid-time',
@@ -207,7 +219,7 @@ export function schemaErrors(found: readonly TLocalizedValidationError[]): Field
       add(pointer, 'invalid-field', `This ${message}.`)
     }
   }
-  return [...byPointer.values()].slice(0, 20)
+  return [...byPointer.values()]
 }
 
 const UNION_DETAIL: Readonly<Record<string, string>> = {

@@ -1,7 +1,9 @@
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import type { Call } from './call.js'
 import { type ErrorCode, PosthasteError } from './errors.js'
 import type { Headers } from './headers.js'
-import { formatInstant } from './instant.js'
+import { formatInstant, parseInstant } from './instant.js'
 import type { Failure, JournalState } from './lifecycle.js'
 import { LIMITS } from './limits.js'
 import { joinLine, splitLine } from './line-record.js'
@@ -35,7 +37,38 @@ export interface JournalEntry {
   readonly record: Uint8Array
 }
 
+const Bytes = Type.Integer({ minimum: 0 })
+const Text = Type.Optional(Type.String())
+
+const schema = Compile(
+  Type.Object({
+    v: Type.Integer(),
+    id: Type.String(),
+    generation: Type.Integer(),
+    attempt: Type.Integer(),
+    state: Type.String(),
+    at: Type.String(),
+    acceptedAt: Type.String(),
+    target: Text,
+    method: Text,
+    correlationId: Text,
+    parent: Text,
+    startedAt: Text,
+    durationMs: Type.Optional(Type.Number()),
+    failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
+    nextAttemptAt: Text,
+    forward: Type.Optional(Type.Object({ id: Text, refused: Text })),
+    response: Type.Optional(Type.Object({ status: Type.Integer(), headers: Type.Object({}), bodyBytes: Bytes })),
+    responseBytes: Bytes,
+    recordBytes: Bytes,
+    bytes: Bytes,
+  }),
+)
+
 const NONE = new Uint8Array(0)
+
+/** A failure may quote what a foreign record brought, such as a header's name of any length. */
+const DETAIL_LENGTH_MAX = 2_000
 
 /** The entry for an attempt of `call`, or for a final state without one. */
 export function journalEntryOf(
@@ -60,6 +93,7 @@ export function journalEntryOf(
       response: { status: response.status, headers: keptHeaders(response.headers), bodyBytes: response.bodyBytes },
     }),
     ...what,
+    ...(what.failure && { failure: { ...what.failure, detail: what.failure.detail.slice(0, DETAIL_LENGTH_MAX) } }),
     responseBody: response?.body ?? NONE,
     record: what.record ?? NONE,
   }
@@ -67,7 +101,7 @@ export function journalEntryOf(
 
 /** The response headers that the journal keeps: no cookies, and as many as fit. */
 function keptHeaders(headers: Headers): Headers {
-  const kept: Record<string, string | readonly string[]> = {}
+  const kept: Record<string, string | readonly string[]> = Object.create(null)
   let bytes = 0
   for (const [name, value] of Object.entries(headers)) {
     if (name === 'set-cookie') continue
@@ -103,41 +137,24 @@ export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
  */
 export function decodeJournalEntry(bytes: Uint8Array): JournalEntry {
   const { document, rest } = splitLine(bytes, 'bytes')
-  const {
-    v: _,
-    at,
-    acceptedAt,
-    startedAt,
-    nextAttemptAt,
-    responseBytes,
-    recordBytes,
-    bytes: __,
-    ...same
-  } = document as JournalDocument
-  if (!rest || typeof same.id !== 'string' || responseBytes + recordBytes !== rest.length) {
+  if (!rest || !schema.Check(document) || document.responseBytes + document.recordBytes !== rest.length) {
     throw new PosthasteError('record-unreadable', 'This is not a journal entry.')
   }
+  const { v: _, at, acceptedAt, startedAt, nextAttemptAt, responseBytes, recordBytes, bytes: __, ...same } = document
   return {
-    ...same,
-    atMs: Date.parse(at),
-    acceptedAtMs: Date.parse(acceptedAt),
-    ...(startedAt !== undefined && { startedAtMs: Date.parse(startedAt) }),
-    ...(nextAttemptAt !== undefined && { nextAttemptAtMs: Date.parse(nextAttemptAt) }),
+    // What the schema leaves open, such as the words for states, is as encodeJournalEntry wrote it.
+    ...(same as Omit<JournalEntry, 'atMs' | 'acceptedAtMs' | 'responseBody' | 'record'>),
+    atMs: readInstant(at),
+    acceptedAtMs: readInstant(acceptedAt),
+    ...(startedAt !== undefined && { startedAtMs: readInstant(startedAt) }),
+    ...(nextAttemptAt !== undefined && { nextAttemptAtMs: readInstant(nextAttemptAt) }),
     responseBody: rest.subarray(0, responseBytes),
     record: rest.subarray(responseBytes),
   }
 }
 
-type JournalDocument = Omit<
-  JournalEntry,
-  'atMs' | 'acceptedAtMs' | 'startedAtMs' | 'nextAttemptAtMs' | 'responseBody' | 'record'
-> & {
-  v: number
-  at: string
-  acceptedAt: string
-  startedAt?: string
-  nextAttemptAt?: string
-  responseBytes: number
-  recordBytes: number
-  bytes: number
+function readInstant(text: string): number {
+  const ms = parseInstant(text)
+  if (ms === undefined) throw new PosthasteError('record-unreadable', 'A time in this journal entry cannot be read.')
+  return ms
 }

@@ -30,6 +30,9 @@ export const LIMITS = {
   responseHeaderBytesMax: 8 * KIB,
 } as const
 
+/** What the record of a retry says more than the one that was accepted: its attempt, generation and time. */
+const RETRY_BYTES = KIB
+
 /** What journal entry and retry add around the record and the captured response, at the most. */
 const ENVELOPE_BYTES = 96 * KIB
 
@@ -39,4 +42,9 @@ const ENVELOPE_BYTES = 96 * KIB
  */
 export function acceptedRecordBytesMax(streamRecordBytesMax: number, responseBytesMax: number): number {
   return Math.min(LIMITS.recordBytesMax, streamRecordBytesMax - responseBytesMax - ENVELOPE_BYTES)
+}
+
+/** The size of the largest record to call, in bytes: the largest that is accepted has retries too. */
+export function calledRecordBytesMax(streamRecordBytesMax: number, responseBytesMax: number): number {
+  return acceptedRecordBytesMax(streamRecordBytesMax, responseBytesMax) + RETRY_BYTES
 }

@@ -25,11 +25,12 @@ export function joinLine(document: object, parts: readonly Uint8Array[]): Uint8A
 export function splitLine(bytes: Uint8Array, countField: string): { document: object; rest: Uint8Array | undefined } {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const newline = buffer.indexOf(NEWLINE)
-  const line = newline < 0 ? undefined : parseObject(buffer.toString('utf8', 0, newline))
-  const count = line && (line as Record<string, unknown>)[countField]
-  if (line === undefined || typeof count !== 'number')
-    return { document: wholeDocument(buffer, line, newline), rest: undefined }
-  const rest = buffer.subarray(newline + 1)
+  const lineEnd = newline < 0 ? buffer.length : newline
+  const line = parseObject(buffer.toString('utf8', 0, lineEnd))
+  const count = line && countOf(line, countField)
+  if (line === undefined || count === undefined)
+    return { document: wholeDocument(buffer, line, lineEnd, countField), rest: undefined }
+  const rest = buffer.subarray(lineEnd + 1)
   if (rest.length !== count) {
     throw new PosthasteError(
       'record-unreadable',
@@ -39,11 +40,18 @@ export function splitLine(bytes: Uint8Array, countField: string): { document: ob
   return { document: line, rest }
 }
 
-function wholeDocument(buffer: Buffer, line: object | undefined, newline: number): object {
-  const onlyLine = newline === buffer.length - 1
+function wholeDocument(buffer: Buffer, line: object | undefined, lineEnd: number, countField: string): object {
+  const onlyLine = lineEnd >= buffer.length - 1
   const document = line && onlyLine ? line : parseObject(buffer.toString('utf8'))
   if (!document) throw new PosthasteError('record-unreadable', 'The record is not a JSON object.')
+  if (countOf(document, countField) !== undefined)
+    throw new PosthasteError('record-unreadable', `A record with ${countField} has its JSON on one line.`)
   return document
+}
+
+function countOf(document: object, countField: string): number | undefined {
+  const count = (document as Record<string, unknown>)[countField]
+  return typeof count === 'number' ? count : undefined
 }
 
 function parseObject(text: string): object | undefined {

@@ -58,5 +58,6 @@ function withQuery(url: URL, query: Query): string {
   return `${url.href}${url.href.includes('?') ? (url.search ? '&' : '') : '?'}${pairs.join('&')}`
 }
 
-// Lone surrogates make encodeURIComponent throw; well-formed text does not.
-const encode = (text: string): string => encodeURIComponent(text.toWellFormed())
+// Lone surrogates make encodeURIComponent throw; well-formed text does not. The URL parser encodes the apostrophe too:
+// the URL must not change, and grow, when it is read again.
+const encode = (text: string): string => encodeURIComponent(text.toWellFormed()).replaceAll("'", '%27')

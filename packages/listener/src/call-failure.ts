@@ -25,6 +25,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   UND_ERR_HEADERS_OVERFLOW: 'invalid-response',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'invalid-response',
   UND_ERR_RESPONSE: 'invalid-response',
+  // By its name: undici leaves out the code.
+  HTTPParserError: 'invalid-response',
 }
 
 const PREFIXES: readonly (readonly [string, ErrorCode])[] = [

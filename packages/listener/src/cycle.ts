@@ -60,9 +60,7 @@ export class Cycles {
   trigger(by: Trigger): void {
     if (this.#stopping) return
     this.#lingerUntilMs = performance.now() + this.#options.lingerMs
-    this.#current ??= this.#run(by).finally(() => {
-      this.#current = undefined
-    })
+    this.#current ??= this.#run(by)
   }
 
   /**
@@ -116,8 +114,11 @@ export class Cycles {
         log.error({ err: error }, 'the stream cannot be read; trying again')
         await dispatcher.change(AFTER_FAILURE_MS)
       }
-    } while (!this.#stopping && (performance.now() < this.#lingerUntilMs || !dispatcher.isIdle))
+      // A ping that came during the last pull still waits for one of its own.
+    } while (!this.#stopping && (this.#lookNow || performance.now() < this.#lingerUntilMs || !dispatcher.isIdle))
     this.#endedAt = new Date(clock.now()).toISOString()
+    // Here and not when the promise settles: a trigger that comes in between would be lost.
+    this.#current = undefined
   }
 
   /** One pull, or a short wait where there is no room for one. */

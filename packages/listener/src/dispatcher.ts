@@ -1,4 +1,4 @@
-import { type DecodedCall, encodeCall, originOf } from '@posthaste/core'
+import { type DecodedCall, encodeCall, type Outcome, originOf } from '@posthaste/core'
 import type { Delivery, Effects, NewTimer } from '@posthaste/stream'
 import { admit } from './admission.js'
 import { AttemptLog } from './attempt-log.js'
@@ -7,11 +7,13 @@ import { Exchange, NOT_MADE } from './exchange.js'
 import type { ListenerOptions } from './listener-options.js'
 import { requestOf } from './request.js'
 import { newTally, type Tally } from './tally.js'
-import type { Target } from './target.js'
+import type { CallEnd, Target } from './target.js'
 import { Targets } from './targets.js'
 
 /** Records held in memory: running, waiting, or being written. */
-const WINDOW_RECORDS = 4_096
+const WINDOW_RECORDS_MAX = 2_048
+/** At first it holds few, and one more for each that it completes: nothing is known of the targets yet. */
+const WINDOW_RECORDS_FIRST = 128
 const WINDOW_BYTES = 64 * 1024 * 1024
 /** A call that would wait longer than this for its target is moved aside. */
 const WAIT_MS_MAX = 2_000
@@ -46,11 +48,18 @@ export class Dispatcher {
   readonly #running = new Set<Running>()
   /** Jobs that may be in other hands: until that is known they are neither called nor let go. */
   #unheld: Job[] = []
+  #windowRecordsMax = WINDOW_RECORDS_FIRST
   #windowRecords = 0
   #windowBytes = 0
   #tally = newTally()
-  #changed: (() => void)[] = []
+  readonly #changed = new Set<() => void>()
   #sweeper: NodeJS.Timeout | undefined
+  /**
+   * The time by which targets are judged. It stands still while this process does: what nobody here was awake to hear
+   * is not the target's silence.
+   */
+  #timeMs = 0
+  #sweptMs = performance.now()
   #stopping = false
   #blocked: string | undefined
 
@@ -77,7 +86,7 @@ export class Dispatcher {
   /** How much more it takes. Nothing while either number is zero. */
   get room(): { readonly records: number; readonly bytes: number } {
     return {
-      records: Math.max(0, WINDOW_RECORDS - this.#windowRecords),
+      records: Math.max(0, this.#windowRecordsMax - this.#windowRecords),
       bytes: Math.max(0, WINDOW_BYTES - this.#windowBytes),
     }
   }
@@ -90,11 +99,13 @@ export class Dispatcher {
   /** Resolves when something was completed, or after `timeoutMs`. */
   change(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs)
-      this.#changed.push(() => {
+      const wake = (): void => {
         clearTimeout(timer)
+        this.#changed.delete(wake)
         resolve()
-      })
+      }
+      const timer = setTimeout(wake, timeoutMs)
+      this.#changed.add(wake)
     })
   }
 
@@ -148,7 +159,7 @@ export class Dispatcher {
       this.#unheld.push(job)
       return
     }
-    const nowMs = performance.now()
+    const nowMs = this.#timeMs
     const target = this.#targets.of(originOf(job.call.target), nowMs)
     if (target.waiting.length === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
     else if (target.expectedWaitMs(nowMs) > WAIT_MS_MAX) this.#spill(job, target, nowMs)
@@ -165,7 +176,7 @@ export class Dispatcher {
     exchange.start(target.pool, requestOf(call))
     const outcome = await exchange.outcome
     this.#running.delete(running)
-    this.#targets.end(target, outcome === NOT_MADE ? undefined : outcome.kind === 'answered', performance.now())
+    this.#targets.end(target, callEnd(outcome), this.#timeMs)
     this.#startNext()
     if (outcome === NOT_MADE) {
       this.#keepUnmade(running)
@@ -186,7 +197,7 @@ export class Dispatcher {
 
   #startNext(): void {
     if (this.#stopping) return
-    for (let next = this.#targets.next(performance.now()); next; next = this.#targets.next(performance.now())) {
+    for (let next = this.#targets.next(this.#timeMs); next; next = this.#targets.next(this.#timeMs)) {
       void this.#run(next.job, next.target)
     }
   }
@@ -204,7 +215,7 @@ export class Dispatcher {
 
   /** Looks after what time alone changes: waits grown too long, calls that go on, connections no longer used. */
   #sweep(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#advanceTime()
     for (const target of this.#targets.waiting()) {
       const late: Job[] = []
       while (target.waiting.length > 0 && target.expectedWaitMs(nowMs) > WAIT_MS_MAX)
@@ -214,10 +225,18 @@ export class Dispatcher {
     this.#startNext()
     this.#sortUnheld()
     for (const running of this.#running) {
-      if (!running.checkedOut && nowMs - running.startedMs > CHECK_OUT_AFTER_MS) void this.#checkOut(running)
+      if (!running.checkedOut && performance.now() - running.startedMs > CHECK_OUT_AFTER_MS)
+        void this.#checkOut(running)
       if (running.delivery.lost.aborted) running.exchange.abort(NOT_MADE)
     }
     this.#targets.sweep(nowMs)
+  }
+
+  #advanceTime(): number {
+    const nowMs = performance.now()
+    this.#timeMs += Math.min(nowMs - this.#sweptMs, 2 * SWEEP_MS)
+    this.#sweptMs = nowMs
+    return this.#timeMs
   }
 
   async #checkOut(running: Running): Promise<void> {
@@ -258,16 +277,22 @@ export class Dispatcher {
   /** Lets go of a delivery, completed or not. */
   #release(delivery: Delivery): void {
     this.#windowRecords -= 1
+    this.#windowRecordsMax = Math.min(WINDOW_RECORDS_MAX, this.#windowRecordsMax + 1)
     this.#windowBytes -= delivery.record.value.length
     this.#notify()
   }
 
   #notify(): void {
-    for (const wake of this.#changed.splice(0)) wake()
+    for (const wake of this.#changed) wake()
   }
 }
 
 /** The same attempt of the same call, at another time. */
 function timerOf({ call, delivery, settled }: Job, dueMs: number): NewTimer {
   return { key: call.id, dueMs, value: settled ? delivery.record.value : encodeCall(call) }
+}
+
+function callEnd(outcome: Outcome | typeof NOT_MADE): CallEnd {
+  if (outcome === NOT_MADE) return 'not made'
+  return outcome.kind === 'answered' ? { answeredInMs: outcome.durationMs } : 'unanswered'
 }

@@ -2,9 +2,9 @@ import { Pool } from 'undici'
 
 /** Calls that a target may have at once before it has answered any. */
 const FIRST_PLACES = 2
-/** How soon after a target became busy its silence begins to tell. */
-const GRACE_MS = 100
-/** How much of its past a target's pace remembers with each answer. */
+/** A target that has been asked for this long without an answer is silent, unless its calls usually take longer. */
+const SILENT_AFTER_MS = 200
+/** How much of the past stays in the average duration with each answer. */
 const MEMORY = 0.9
 const CONNECT_TIMEOUT_MS = 10_000
 /** What is moved aside stays away for at least and at most this long. */
@@ -13,10 +13,13 @@ const SPILL_MS_MAX = 30_000
 /** Those that come back at one time share a batch on the timers. */
 const SPILL_GRID_MS = 100
 
+/** How a call ended for its target: after how long it answered, whatever the status, or that it did not. */
+export type CallEnd = { readonly answeredInMs: number } | 'unanswered' | 'not made'
+
 /**
  * What a listener knows of one origin: its connections, how many calls it may have at once, and its pace. A target
  * begins with few places and earns one with each answer, so that many that hang cannot take all places of those that
- * answer. Generic over what waits.
+ * answer. Generic over what waits. Times in milliseconds, by the dispatcher's time.
  */
 export class Target<W> {
   readonly origin: string
@@ -24,12 +27,12 @@ export class Target<W> {
   readonly #placesMax: number
   #pool: Pool | undefined
   #running = 0
-  #places = FIRST_PLACES
-  /** Since when its calls wait for an answer; undefined while nothing runs or waits. */
+  #places: number
+  /** Since when something runs or waits; undefined while nothing does. */
   #busySinceMs: number | undefined
   #lastAnswerMs: number | undefined
-  /** Between two answers while it was busy. */
-  #intervalMs = 0
+  /** How long its calls take, on average; undefined until it answers, and again when it fails to. */
+  #durationMs: number | undefined
   /** When the last of those moved aside comes back. */
   #lastTurnMs = 0
   #idleSinceMs: number
@@ -61,11 +64,6 @@ export class Target<W> {
     return this.#running < this.#places
   }
 
-  /** Whether its last call was answered. */
-  get isProven(): boolean {
-    return this.#lastAnswerMs !== undefined
-  }
-
   get isIdle(): boolean {
     return this.#running === 0 && this.waiting.length === 0
   }
@@ -84,18 +82,16 @@ export class Target<W> {
     this.#running += 1
   }
 
-  /** A call ended: with a whole answer, whatever its status; without one; or undefined: it was not made. */
-  end(answered: boolean | undefined, nowMs: number): void {
+  end(end: CallEnd, nowMs: number): void {
     this.#running -= 1
-    if (answered) {
-      const sinceMs = this.#silentMs(nowMs)
-      this.#intervalMs = this.isProven ? this.#intervalMs * MEMORY + sinceMs * (1 - MEMORY) : sinceMs
-      this.#lastAnswerMs = nowMs
-      this.#places = Math.min(this.#placesMax, this.#places + 1)
-      if (sinceMs < GRACE_MS) this.#lastTurnMs = 0
-    } else if (answered === false) {
+    if (end === 'unanswered') {
       this.#places = Math.max(1, Math.floor(this.#places / 2))
-      this.#lastAnswerMs = undefined
+      this.#durationMs = undefined
+    } else if (end !== 'not made') {
+      this.#places = Math.min(this.#placesMax, this.#places + 1)
+      this.#durationMs = (this.#durationMs ?? end.answeredInMs) * MEMORY + end.answeredInMs * (1 - MEMORY)
+      this.#lastAnswerMs = nowMs
+      this.#lastTurnMs = 0
     }
     if (this.isIdle) {
       this.#busySinceMs = undefined
@@ -103,18 +99,14 @@ export class Target<W> {
     }
   }
 
-  /** How long one more call would wait, in milliseconds, judged by the target's pace. */
+  /** How long one more call would wait, judged by the target's pace. */
   expectedWaitMs(nowMs: number): number {
-    const silentMs = this.#silentMs(nowMs)
-    if (!this.isProven && silentMs < GRACE_MS) return 0
-    // A target that answers will soon have all its places.
-    const growth = this.isProven && silentMs < GRACE_MS ? this.#places / this.#placesMax : 1
-    return (this.waiting.length + 1) * this.#paceMs(nowMs) * growth
+    return (this.waiting.length + 1) * this.#paceMs(nowMs)
   }
 
   /**
-   * When to bring back a call that is moved aside, in milliseconds by the same clock: in turn, at the target's pace,
-   * but not so late that a target which recovers is left alone for long.
+   * When to bring back a call that is moved aside: in turn, at the target's pace, but not so late that a target which
+   * recovers is left alone for long.
    */
   nextTurnMs(nowMs: number): number {
     const turnMs = Math.max(this.#lastTurnMs, nowMs + SPILL_MS_MIN) + this.#paceMs(nowMs)
@@ -122,13 +114,11 @@ export class Target<W> {
     return Math.ceil(this.#lastTurnMs / SPILL_GRID_MS) * SPILL_GRID_MS
   }
 
+  /** Time from one call's start to the next. One that answers will soon have all its places. */
   #paceMs(nowMs: number): number {
-    return Math.max(this.#intervalMs, this.#silentMs(nowMs))
-  }
-
-  /** For how long it has been asked without an answer. */
-  #silentMs(nowMs: number): number {
-    return nowMs - Math.max(this.#lastAnswerMs ?? 0, this.#busySinceMs ?? nowMs)
+    const silentMs = nowMs - Math.max(this.#lastAnswerMs ?? 0, this.#busySinceMs ?? nowMs)
+    const isSilent = silentMs > Math.max(SILENT_AFTER_MS, 2 * (this.#durationMs ?? 0))
+    return isSilent ? silentMs / this.#places : (this.#durationMs ?? 0) / this.#placesMax
   }
 
   /** Closes its connections. */

@@ -1,4 +1,4 @@
-import { Target } from './target.js'
+import { type CallEnd, Target } from './target.js'
 
 /** Connections of a target that nobody called for this long are closed. */
 const IDLE_MS_MAX = 30_000
@@ -10,7 +10,8 @@ const SHARE_OF_FREE = 1 / 4
 
 /**
  * All targets: shares the places among them, in turn. Each gets as many as it earned, as long as that is less than a
- * share of what is free (dynamic thresholds, Choudhury and Hahne 1998). Times by the monotonic clock, in milliseconds.
+ * share of what is free (dynamic thresholds, Choudhury and Hahne 1998). Times in milliseconds, by the
+ * dispatcher's time.
  */
 export class Targets<W> {
   readonly #placesMax: number
@@ -51,10 +52,9 @@ export class Targets<W> {
     return true
   }
 
-  /** `answered` is undefined if the call was not made. */
-  end(target: Target<W>, answered: boolean | undefined, nowMs: number): void {
+  end(target: Target<W>, end: CallEnd, nowMs: number): void {
     this.#running -= 1
-    target.end(answered, nowMs)
+    target.end(end, nowMs)
   }
 
   /** Takes what waits for the target whose turn it is, with a place for it; undefined if nothing can start. */

@@ -1,4 +1,4 @@
-import { acceptedRecordBytesMax, DEFAULT_RETRY_POLICY, type Log, systemClock } from '@posthaste/core'
+import { calledRecordBytesMax, DEFAULT_RETRY_POLICY, type Log, systemClock } from '@posthaste/core'
 import type { ListenerOptions } from '@posthaste/listener'
 import type { Consumer, Stream } from '@posthaste/stream'
 import type { Config } from './config/table.js'
@@ -20,7 +20,7 @@ export function listenerOptions(config: Config, stream: Stream, consumer: Consum
     timeoutMs: config.callTimeout,
     retry: DEFAULT_RETRY_POLICY,
     responseBytesMax: config.responseSize,
-    recordBytesMax: acceptedRecordBytesMax(stream.supports.recordBytesMax, config.responseSize),
+    recordBytesMax: calledRecordBytesMax(stream.supports.recordBytesMax, config.responseSize),
     logAttempts: config.logAttempts,
   }
 }

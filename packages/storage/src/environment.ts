@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PosthasteError } from '@posthaste/core'
 import { type Database, type Key, open, type RootDatabase } from 'lmdb'
@@ -19,7 +19,7 @@ export interface EnvironmentOptions {
 
 /**
  * One LMDB environment, shared by everything that keeps state in a data directory. Several processes may open the same
- * directory. Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
+ * directory; one process opens it once, for a second writer would wait for the first. Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
  */
 export class Environment {
   readonly directory: string
@@ -48,7 +48,7 @@ export class Environment {
   /** Opens a table with keys in JavaScript's order of numbers, strings and arrays of these. Values are bytes. */
   table<K extends Key>(name: string): Table<K> {
     const table = this.#root.openDB<Buffer, K>(name, { encoding: 'binary' })
-    this.#gauge.watch(() => table.getStats())
+    this.#gauge.watch(name, () => table.getStats())
     return table
   }
 
@@ -106,7 +106,7 @@ export class Environment {
         for (const work of group) results.push(work.run())
       })
     } catch (error) {
-      const reason = await translate(error)
+      const reason = await translate(error, this.directory)
       for (const work of group) work.reject(reason)
       return
     }
@@ -122,17 +122,20 @@ interface Work {
   reject(reason: unknown): void
 }
 
+const EIO = 5
 const ENOSPC = 28
 const EDQUOT = 122
 const MDB_MAP_FULL = -30792
 
 /** LMDB reports a failed commit with a promise of its cause; what `work` threw passes as it is. */
-async function translate(error: unknown): Promise<unknown> {
+async function translate(error: unknown, directory: string): Promise<unknown> {
   const pending = (error as { commitError?: Promise<never> }).commitError
   const cause = pending ? await pending.catch((reason: unknown) => reason) : error
   const code = (cause as { code?: unknown }).code
   if (typeof code !== 'number') return cause
-  if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL) {
+  // LMDB calls a write that was cut short, which is how a disk fills up, an input/output error.
+  const isCutShort = code === EIO && statfsSync(directory).bavail === 0
+  if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL || isCutShort) {
     return new PosthasteError('stream-full', 'The disk of the data directory is full.', { cause })
   }
   return new PosthasteError(

@@ -23,7 +23,7 @@ export class RoomGauge {
   readonly #directory: string
   readonly #reserveBytes: number
   readonly #environment: () => Stats
-  readonly #tables: (() => Stats)[] = []
+  readonly #tables = new Map<string, () => Stats>()
   #measuredAtMs = Number.NEGATIVE_INFINITY
   #leftBytes = 0
 
@@ -33,9 +33,9 @@ export class RoomGauge {
     this.#environment = environment
   }
 
-  /** Counts the pages of one more table as used. */
-  watch(table: () => Stats): void {
-    this.#tables.push(table)
+  /** Counts the pages of a table as used: once, however often it is opened. */
+  watch(name: string, table: () => Stats): void {
+    this.#tables.set(name, table)
   }
 
   /** Takes room for `bytes` and returns true, or returns false if that would touch the reserve. */
@@ -52,7 +52,7 @@ export class RoomGauge {
     const disk = statfsSync(this.#directory)
     const root = this.#environment()
     const pageBytes = Number(root.pageSize)
-    const used = [root.root, root.free, ...this.#tables.map((table) => table())]
+    const used = [root.root, root.free, ...[...this.#tables.values()].map((table) => table())]
     const usedPages = used.reduce<number>((sum, stats) => sum + pagesOf(stats as Stats), 0)
     const freeBytes = disk.bavail * disk.bsize + Math.max(0, Number(root.lastPageNumber) + 1 - usedPages) * pageBytes
     this.#measuredAtMs = performance.now()

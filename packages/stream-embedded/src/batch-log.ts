@@ -77,17 +77,15 @@ export class BatchLog {
     return offset
   }
 
-  /** The offset below which the first `batches` batches lie. */
-  offsetAfter(batches: number): number {
-    const keys = [...this.#batches.getKeys({ limit: batches + 1 })]
-    return keys.length > batches ? (keys[batches] as number) : this.end()
-  }
-
-  /** Bytes on disk. */
-  bytes(): number {
+  /** The offset below which about as much lies as stands on disk beyond `bytes`, in `batchesMax` batches at the most. */
+  offsetOfExcess(bytes: number, batchesMax: number): number {
     const stats = this.#batches.getStats() as Record<string, number>
     const pages = Number(stats.treeBranchPageCount) + Number(stats.treeLeafPageCount) + Number(stats.overflowPages)
-    return pages * Number(stats.pageSize)
+    const stored = pages * Number(stats.pageSize)
+    if (stored <= bytes) return 0
+    const batches = Math.min(batchesMax, Math.ceil((Number(stats.entryCount) * (stored - bytes)) / stored))
+    const keys = [...this.#batches.getKeys({ limit: batches + 1 })]
+    return keys[batches] ?? this.end()
   }
 
   #baseOf(offset: number): number {

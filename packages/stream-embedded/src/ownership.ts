@@ -38,6 +38,8 @@ export class Ownership implements DeliverySource {
   readonly #parts: EmbeddedParts
   readonly #lease: Lease
   readonly #prefix: CompletedPrefix
+  /** How far the prefix reaches on disk: what others are told, and below which records may be removed. */
+  #committed: number
   readonly #loss = new AbortController()
   /** Calls that were checked out and still run, by the key of their watchdog. */
   readonly #checkedOut = new Map<string, EmbeddedDelivery>()
@@ -56,6 +58,7 @@ export class Ownership implements DeliverySource {
     this.#parts = parts
     this.#lease = lease
     this.#prefix = prefix
+    this.#committed = prefix.committed
     this.#readOffset = prefix.committed
     this.#trim()
   }
@@ -69,7 +72,7 @@ export class Ownership implements DeliverySource {
   }
 
   get committed(): number {
-    return this.#prefix.committed
+    return this.#committed
   }
 
   get inFlight(): number {
@@ -170,8 +173,10 @@ export class Ownership implements DeliverySource {
       try {
         const after: (() => void)[] = []
         const held = await this.#parts.environment.commit(() => this.#writeNow(group, fire, after))
-        if (held) for (const change of after) change()
-        else this.lose()
+        if (held) {
+          for (const change of after) change()
+          this.#committed = this.#prefix.committed
+        } else this.lose()
         return this.#settle(group, held ? 'done' : 'lost')
       } catch (error) {
         this.#parts.log.error({ err: error, records: group.length }, 'what was called cannot be recorded; trying again')

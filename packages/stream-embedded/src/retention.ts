@@ -14,7 +14,7 @@ export async function applyRetention(environment: Environment, log: BatchLog, re
   for (;;) {
     environment.refresh()
     const byAge = log.offsetBefore(Date.now() - retention.ageMs, BATCHES_MAX)
-    const bySize = log.bytes() > retention.bytes ? log.offsetAfter(BATCHES_MAX / 10) : 0
+    const bySize = log.offsetOfExcess(retention.bytes, BATCHES_MAX)
     const offset = Math.max(byAge, bySize)
     if (!log.canTrim(offset)) return
     await environment.commit(() => log.trimNow(offset, BATCHES_MAX))

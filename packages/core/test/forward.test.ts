@@ -1,0 +1,133 @@
+import t from 'tap'
+import {
+  type Call,
+  createId,
+  decodeCall,
+  encodeCall,
+  forwardId,
+  forwardOf,
+  type Headers,
+  ID_PATTERN,
+  idTimeMs,
+  LIMITS,
+  type Outcome,
+} from '../src/index.js'
+import { NOW_MS, plain } from './arbitraries.js'
+
+const call = {
+  id: createId(NOW_MS),
+  generation: 1,
+  attempt: 2,
+  acceptedAtMs: NOW_MS + 1,
+  depth: 0,
+  target: 'http://a/',
+  method: 'PUT',
+  headers: { 'x-a': '1' },
+  body: Buffer.from('request'),
+  forwardTo: 'http://b/done',
+  timeoutMs: 5,
+} satisfies Call
+
+const answered = (headers: Headers, body: Uint8Array = Buffer.from('hello'), bodyBytes = body.length): Outcome => ({
+  kind: 'answered',
+  startedAtMs: NOW_MS,
+  durationMs: 1_234.5678,
+  response: { status: 201, headers, body, bodyBytes },
+})
+
+const forward = (outcome: Outcome | undefined, changes: Partial<Call> = {}): Call => {
+  const made = forwardOf({ ...call, ...changes, forwardTo: call.forwardTo }, 'succeeded', outcome, NOW_MS + 9)
+  if (!made) throw new Error('There is no forward.')
+  return made
+}
+
+t.test('an answer is posted on', async (t) => {
+  const made = forward(answered({ 'content-type': 'image/png', server: 'x' }), { correlationId: 'c', depth: 3 })
+  t.strictSame(made, {
+    ...{ id: forwardId(call), generation: 1, attempt: 1, acceptedAtMs: NOW_MS + 9, parent: call.id, depth: 4 },
+    ...{ target: 'http://b/done', method: 'POST' },
+    headers: {
+      'content-type': 'image/png',
+      'posthaste-id': call.id,
+      'posthaste-state': 'succeeded',
+      'posthaste-status': '201',
+      'posthaste-duration-seconds': '1.234568',
+      'posthaste-correlation-id': 'c',
+    },
+    body: Buffer.from('hello'),
+    correlationId: 'c',
+  })
+})
+
+t.test('what ended without an answer is told by its code', async (t) => {
+  const outcome: Outcome = {
+    kind: 'unanswered',
+    startedAtMs: NOW_MS,
+    durationMs: 250,
+    code: 'timeout',
+    detail: 'Late.',
+  }
+  const made = forwardOf(call, 'failed', outcome, NOW_MS)
+  t.strictSame(made?.headers, {
+    'posthaste-id': call.id,
+    'posthaste-state': 'failed',
+    'posthaste-duration-seconds': '0.250000',
+    'posthaste-error': 'timeout',
+  })
+  t.equal(made?.body.length, 0)
+})
+
+t.test('what ended without an attempt has no duration', async (t) => {
+  const made = forwardOf(call, 'expired', undefined, NOW_MS)
+  t.strictSame(made?.headers, { 'posthaste-id': call.id, 'posthaste-state': 'expired' })
+})
+
+t.test('a body beyond the capture limit never poses as whole', async (t) => {
+  const made = forward(answered({}, new Uint8Array(0), 5_000_000))
+  t.equal(made.headers['posthaste-truncated'], '5000000')
+  t.equal(made.body.length, 0)
+  t.notOk('posthaste-truncated' in forward(answered({})).headers)
+  t.notOk('posthaste-truncated' in forward(answered({}, new Uint8Array(0))).headers, 'an empty body is whole')
+})
+
+t.test('the id follows from invocation and generation', async (t) => {
+  const id = forwardId(call)
+  t.equal(idTimeMs(id), NOW_MS, 'and holds the time of the invocation')
+  t.equal(forwardId({ ...call, acceptedAtMs: NOW_MS + 5 }), id, 'which its id says, whatever a record says')
+  t.equal(forward(answered({}), { attempt: 5 }).id, id)
+  const ids = [id, forwardId({ ...call, generation: 2 }), forwardId({ ...call, id: createId(NOW_MS) }), call.id]
+  t.equal(new Set(ids).size, ids.length)
+})
+
+t.test('an id of another kind has a forward too', async (t) => {
+  for (const acceptedAtMs of [NOW_MS, Date.parse('0001-01-01T00:00:00Z')]) {
+    const foreign = { id: 'order-42', generation: 1, acceptedAtMs }
+    t.match(forwardId(foreign), new RegExp(ID_PATTERN))
+    t.equal(idTimeMs(forwardId(foreign)), Math.max(0, acceptedAtMs))
+  }
+})
+
+t.test('a chain ends at the depth limit', async (t) => {
+  t.equal(forward(answered({}), { depth: LIMITS.depthMax - 1 }).depth, LIMITS.depthMax)
+  for (const depth of [LIMITS.depthMax, LIMITS.depthMax + 1])
+    t.equal(forwardOf({ ...call, depth }, 'succeeded', answered({}), NOW_MS), undefined)
+})
+
+t.test('a forward can be read, whatever the target answered', async (t) => {
+  const types: [Headers, string | undefined][] = [
+    [{}, undefined],
+    [{ 'content-type': 'a/b' }, 'a/b'],
+    [{ 'content-type': ['a/b', 'c/d'] }, 'a/b'],
+    [{ 'content-type': [] }, undefined],
+    [{ 'content-type': 'é'.repeat(8_192) }, 'é'.repeat(8_192)],
+    [{ 'content-type': 'x'.repeat(8_193) }, undefined],
+    [{ 'content-type': 'text/日本' }, undefined],
+    [{ 'content-type': 'a\x7f' }, undefined],
+  ]
+  for (const [headers, type] of types) {
+    const made = forward(answered(headers), { correlationId: 'c'.repeat(256), id: 'i'.repeat(128) })
+    t.equal(made.headers['content-type'], type)
+    const { call: read } = decodeCall(encodeCall(made), { log: 'calls', partition: 0, offset: 0, appendedAtMs: NOW_MS })
+    t.strictSame(plain(read), plain(made))
+  }
+})

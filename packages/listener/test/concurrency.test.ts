@@ -1,0 +1,73 @@
+import t from 'tap'
+import { finalStates, startListener, startTarget, submit, until } from './setting.js'
+
+t.test('a target has no more calls at once than its share, and comes to have as many', async (t) => {
+  const target = await startTarget(t, (_, response) => setTimeout(() => response.end(), 20))
+  const { listener, stream } = await startListener(t, { concurrencyPerTarget: 8 })
+  await submit(stream, Array(150).fill({ target: target.url }))
+  await listener.ping('ping', 0)
+  await finalStates(stream, 150)
+  t.equal(target.openMax(), 8)
+  t.equal(target.seen.length, 150, 'each was called once')
+})
+
+t.test('a share of one means one after the other', async (t) => {
+  const target = await startTarget(t)
+  const { listener, stream } = await startListener(t, { concurrencyPerTarget: 1 })
+  const calls = await submit(
+    stream,
+    Array.from({ length: 30 }, (_, index) => ({ target: `${target.url}/${index}` })),
+  )
+  await listener.ping('ping', 0)
+  await finalStates(stream, calls.length)
+  t.equal(target.openMax(), 1)
+  t.strictSame(
+    target.seen.map(({ url }) => url),
+    calls.map((_, index) => `/${index}`),
+    'in the order in which they were accepted',
+  )
+})
+
+t.test('a listener has no more calls at once than it may, whatever the targets', async (t) => {
+  let open = 0
+  let most = 0
+  const targets = await Promise.all(
+    Array.from({ length: 12 }, () =>
+      startTarget(t, (_, response) => {
+        open += 1
+        most = Math.max(most, open)
+        setTimeout(() => {
+          open -= 1
+          response.end()
+        }, 10)
+      }),
+    ),
+  )
+  const { listener, stream } = await startListener(t, { concurrency: 6 })
+  await submit(
+    stream,
+    targets.flatMap(({ url }) => Array(10).fill({ target: url })),
+  )
+  await listener.ping('ping', 0)
+  await finalStates(stream, 120)
+  t.ok(most <= 6 && most >= 4, `${most} at once`)
+  t.ok(targets.every(({ seen }) => seen.length === 10))
+})
+
+t.test('targets that hang hold up neither a target that answers nor each other', async (t) => {
+  const hanging = await Promise.all(Array.from({ length: 3 }, () => startTarget(t, () => {})))
+  const target = await startTarget(t)
+  const { listener, stream } = await startListener(t, { concurrency: 32 })
+  await submit(
+    stream,
+    hanging.flatMap(({ url }) => Array(40).fill({ target: url, timeout: '1m' })),
+  )
+  await submit(stream, Array(40).fill({ target: target.url }))
+  await listener.ping('ping', 0)
+  const startedMs = performance.now()
+  await finalStates(stream, 40)
+  const tookMs = performance.now() - startedMs
+  t.ok(tookMs < 1_500, `40 calls in ${tookMs} ms`)
+  await until(() => hanging.every(({ seen }) => seen.length > 0))
+  t.equal(target.seen.length, 40)
+})

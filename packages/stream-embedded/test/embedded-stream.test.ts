@@ -1,0 +1,125 @@
+import { rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Environment } from '@posthaste/storage'
+import type { Consumer, Delivery } from '@posthaste/stream'
+import t, { type Test } from 'tap'
+import { EmbeddedStream } from '../src/embedded-stream.js'
+import { Timers } from '../src/timers.js'
+import { makeDirectory, optionsFor } from './embedded-harness.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+t.test('the data file does not grow with what flows through', async (t) => {
+  const { directory, stream, consumer } = await open(t)
+  const records = 50_000
+  const lot = Array.from({ length: 250 }, (_, index) => ({ key: `key-${index}`, value: Buffer.alloc(KIB, index) }))
+  let appended = 0
+  let completed = 0
+  while (completed < records) {
+    if (appended < records) {
+      await stream.append('calls', lot)
+      appended += lot.length
+    }
+    const deliveries = await pull(consumer, 1_000)
+    completed += (await Promise.all(deliveries.map((delivery) => delivery.complete()))).length
+  }
+  const bytes = statSync(join(directory, 'posthaste.lmdb')).size
+  // Completed calls are removed ten times a second, so what a fast machine completes meanwhile is on disk too.
+  t.ok(bytes < 32 * MIB, `${(bytes / MIB).toFixed(1)} MiB on disk after ${records / KIB} MiB`)
+})
+
+t.test('timers that are overdue come in the order of their time, and those of one time as they were put', async (t) => {
+  const { stream, consumer } = await open(t)
+  await stream.append('calls', [record('cause'), record('cause')])
+  const causes = await pull(consumer, 2)
+  const dues = [5, 3, 9, 3, 1, 5]
+  for (const [half, cause] of causes.entries()) {
+    await cause.complete({ timers: dues.map((dueMs, index) => ({ ...record(`${dueMs} ${half}${index}`), dueMs })) })
+  }
+  const found = (await pull(consumer, 100)).map(({ record }) => Buffer.from(record.value).toString())
+  t.equal(found.length, 12)
+  t.strictSame(found, found.toSorted())
+})
+
+t.test('a watchdog that was put off goes with its call', async (t) => {
+  const { environment, stream, consumer } = await open(t)
+  const timers = new Timers(environment)
+  await stream.append('calls', [record('a')])
+  const [delivery] = (await pull(consumer, 1)) as [Delivery]
+  const dueMs = Date.now() + 20
+  await delivery.checkOut({ ...record('watchdog'), dueMs })
+  environment.refresh()
+  t.equal(timers.firstDueMs(), dueMs)
+  while (timers.firstDueMs() <= dueMs) t.strictSame(await pull(consumer, 1, 30), [])
+  t.ok(timers.firstDueMs() > Date.now(), 'it is put off')
+  await delivery.complete()
+  environment.refresh()
+  t.equal(timers.firstDueMs(), Number.POSITIVE_INFINITY, 'and gone')
+})
+
+t.test('an append that fails does not spoil the next one', async (t) => {
+  const { environment, stream } = await open(t)
+  const wrong = environment.commit(() => {
+    throw new Error('wrong')
+  })
+  const [own, neighbour] = await Promise.allSettled([stream.append('calls', [record('lost')]), wrong])
+  t.match([own.status, neighbour.status], ['rejected', 'rejected'], 'they share a transaction')
+  await stream.append('calls', [record('next')])
+  const found: string[] = []
+  for await (const { records } of stream.follow('calls', 'start', { untilEnd: true })) {
+    found.push(...records.map(({ key }) => key))
+  }
+  t.strictSame(found, ['next'])
+})
+
+t.test('what waits to be written is bounded', async (t) => {
+  const { stream } = await open(t)
+  const { recordBytesMax } = stream.supports
+  const largest = { key: 'a', value: Buffer.alloc(recordBytesMax) }
+  const ends = await Promise.allSettled(Array.from({ length: 6 }, () => stream.append('calls', [largest])))
+  const refused = ends.filter((end) => end.status === 'rejected')
+  t.ok(refused.length > 0 && refused.length < ends.length, `${refused.length} were refused`)
+  t.ok(refused.every(({ reason }) => reason.code === 'overloaded'))
+  await stream.append('calls', [record('later')])
+})
+
+t.test(
+  'on a disk that is full but for the reserve nothing is accepted, and what was accepted is worked off',
+  async (t) => {
+    const { environment, stream, consumer } = await open(t)
+    await stream.append('calls', [record('a')])
+    const [delivery] = (await pull(consumer, 1)) as [Delivery]
+    environment.takeRoom = () => false
+    environment.room = () => ({ freeBytes: 1, reserveBytes: 2 })
+    await t.rejects(stream.append('calls', [record('b')]), { code: 'stream-full' })
+    t.match(await stream.health(), { ready: false, reason: /reserve/ })
+    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+  },
+)
+
+async function open(t: Test): Promise<{
+  directory: string
+  environment: Environment
+  stream: EmbeddedStream
+  consumer: Consumer
+}> {
+  const directory = makeDirectory()
+  const environment = new Environment({ directory, reserveBytes: 0 })
+  const stream = new EmbeddedStream(optionsFor(environment))
+  t.teardown(async () => {
+    await stream.stop()
+    await environment.close()
+    rmSync(directory, { recursive: true })
+  })
+  await stream.start()
+  return { directory, environment, stream, consumer: await stream.consume('group') }
+}
+
+function pull(consumer: Consumer, recordsMax: number, waitMs = 1_000): Promise<Delivery[]> {
+  return consumer.pull({ recordsMax, bytesMax: 1e9, waitMs })
+}
+
+function record(key: string): { key: string; value: Buffer } {
+  return { key, value: Buffer.from(key) }
+}

@@ -1,0 +1,126 @@
+import type { NewRecord, StoredRecord } from '../stream.js'
+import type { ContractTest } from './contract-test.js'
+import type { StreamHarness } from './harness.js'
+import { completeAll, failure, GROUP, readAll, record, Setting, textsOf } from './setting.js'
+
+const CALLERS = 50
+const APPENDS_EACH = 20
+/** What clocks of machines may differ by. */
+const SKEW_MS = 60_000
+
+export function appendContract(t: ContractTest, harness: StreamHarness): void {
+  t.test('what was appended is there after a crash', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    await stream.append('calls', [record('a'), record('b')])
+    await stream.append('journal', [record('c')])
+    await setting.crash(stream)
+    t.strictSame(textsOf(await setting.read('calls')).sort(), ['a', 'b'])
+    t.strictSame(textsOf(await setting.read('journal')), ['c'])
+  })
+
+  t.test('many callers append at one time, and each keeps its order', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const wanted = Array.from({ length: APPENDS_EACH }, (_, index) => String(index))
+    const appendInTurn = async (key: string): Promise<void> => {
+      for (const text of wanted) await stream.append('calls', [record(key, text)])
+    }
+    const appendAtOnce = async (key: string): Promise<void> => {
+      await Promise.all(wanted.map((text) => stream.append('calls', [record(key, text)])))
+    }
+    const appendTogether = (key: string): Promise<void> =>
+      stream.append(
+        'calls',
+        wanted.map((text) => record(key, text)),
+      )
+    const ways = [appendInTurn, appendAtOnce, appendTogether]
+    await Promise.all(Array.from({ length: CALLERS }, (_, caller) => ways[caller % ways.length]?.(`caller-${caller}`)))
+
+    const byKey = new Map<string, StoredRecord[]>()
+    for (const each of await setting.read('calls')) byKey.set(each.key, [...(byKey.get(each.key) ?? []), each])
+    t.equal(byKey.size, CALLERS)
+    const wrong = [...byKey].filter(([, records]) => textsOf(records).join() !== wanted.join())
+    t.strictSame(wrong, [], 'every key has all of its records, once and in order')
+    t.ok([...byKey.values()].every(isRising), 'offsets grow')
+  })
+
+  t.test('the largest record goes in, and one byte more is refused', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    const { recordBytesMax } = stream.supports
+    const largest = patternOf(recordBytesMax)
+    await stream.append('calls', [{ key: 'largest', value: largest }])
+    const tooLarge = [record('small'), { key: 'too-large', value: patternOf(recordBytesMax + 1) }]
+    await t.rejects(stream.append('calls', tooLarge), failure('too-large'))
+    const [delivery] = await setting.pull(consumer, 1)
+    t.ok(largest.equals(delivery?.record.value ?? Buffer.alloc(0)), 'it comes back as it was')
+    t.strictSame(await setting.pullExcess(consumer), [], 'nothing of what was refused is there')
+  })
+
+  t.test('keys and values come back as they were, whichever way they take', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    const wanted: NewRecord[] = [
+      { key: '', value: Buffer.from('no key') },
+      { key: 'empty', value: Buffer.alloc(0) },
+      { key: 'every-byte', value: Uint8Array.from({ length: 256 }, (_, byte) => byte) },
+      { key: 'żółć 🦊', value: Buffer.from('ключ') },
+      { key: 'k'.repeat(200), value: patternOf(100_000) },
+    ]
+    await stream.append('calls', wanted)
+    const pulled = await setting.pull(consumer, wanted.length)
+    t.strictSame(contentOf(await setting.read('calls')), contentOf(wanted), 'followed')
+    t.strictSame(contentOf(pulled.map(({ record }) => record)), contentOf(wanted), 'pulled')
+
+    const timers = wanted.map((each) => ({ ...each, dueMs: Date.now() }))
+    await pulled[0]?.complete({ children: wanted, timers, journal: wanted })
+    await completeAll(pulled.slice(1))
+    const sequels = await setting.pull(consumer, wanted.length * 2)
+    t.strictSame(
+      contentOf(sequels.map(({ record }) => record)),
+      contentOf([...wanted, ...wanted]),
+      'as children and timers',
+    )
+    t.strictSame(contentOf(await setting.read('journal')), contentOf(wanted), 'in the journal')
+  })
+
+  t.test('a record tells where and when it was stored', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    await stream.append('calls', [record('a')])
+    await stream.append('journal', [record('a')])
+    for (const log of ['calls', 'journal'] as const) {
+      const [found] = await readAll(stream, log)
+      t.equal(found?.log, log)
+      t.ok(Math.abs(Date.now() - (found?.appendedAtMs ?? 0)) < SKEW_MS, 'appendedAtMs is a time of day')
+      const { partition = -1, offset = -1 } = found ?? {}
+      t.ok(Number.isInteger(partition) && partition >= 0 && Number.isInteger(offset) && offset >= 0)
+    }
+  })
+
+  t.test('appending nothing is no fault', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    await stream.append('calls', [])
+    t.strictSame(await setting.read('calls'), [])
+  })
+}
+
+/** Bytes in which a shift or a hole would show. */
+function patternOf(length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length)
+  for (let index = 0; index < length; index += 1) bytes[index] = (index * 31 + (index >>> 8) * 7) & 0xff
+  return bytes
+}
+
+/** Sorted, because records of different keys have no order. */
+function contentOf(records: readonly NewRecord[]): string[] {
+  return records.map(({ key, value }) => `${key} ${Buffer.from(value).toString('base64')}`).sort()
+}
+
+function isRising(records: readonly StoredRecord[]): boolean {
+  return records.every(({ offset }, index) => index === 0 || offset > (records[index - 1]?.offset ?? offset))
+}

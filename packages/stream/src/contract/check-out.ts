@@ -1,0 +1,106 @@
+import type { Consumer, Delivery } from '../consumer.js'
+import type { Stream } from '../stream.js'
+import type { ContractTest } from './contract-test.js'
+import type { StreamHarness } from './harness.js'
+import { completeAll, GROUP, progressOf, record, Setting, textsOf, watchdogAt } from './setting.js'
+
+export function checkOutContract(t: ContractTest, harness: StreamHarness): void {
+  t.test('a call that is checked out holds nothing up', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const { stream, consumer, delivery } = await delivered(setting)
+    const dueMs = Date.now() + 2 * setting.promptMsMax
+    t.strictSame(await Promise.all([delivery.checkOut(watchdogAt(dueMs)), delivery.checkOut(watchdogAt(dueMs))]), [
+      'done',
+      'done',
+    ])
+    t.ok((await progressOf(consumer, delivery)).committed > delivery.record.offset, 'its record is completed')
+    t.equal(delivery.held(), true, 'it goes on')
+
+    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'], 'its effects are there once')
+    t.strictSame(await setting.pullExcess(consumer, 3 * setting.promptMsMax), [], 'its watchdog never comes')
+    await stream.stop()
+    t.strictSame(
+      await setting.pullExcess(await (await setting.start()).consume(GROUP)),
+      [],
+      'not after a restart either',
+    )
+  })
+
+  for (const [how, isCrash] of [
+    ['a stop', false],
+    ['a crash', true],
+  ] as const) {
+    t.test(`after ${how} a call that was checked out comes again at its time`, async (t) => {
+      const setting = await Setting.make(t, harness)
+      const { stream, delivery } = await delivered(setting)
+      const dueMs = Date.now() + 2 * setting.promptMsMax
+      t.equal(await delivery.checkOut(watchdogAt(dueMs)), 'done')
+      if (isCrash) await setting.crash(stream)
+      else await stream.stop()
+
+      const consumer = await (await setting.start()).consume(GROUP)
+      const [again] = (await setting.pull(consumer, 1)) as [Delivery]
+      t.ok(Date.now() >= dueMs, 'not early')
+      t.ok(Date.now() <= dueMs + setting.promptMsMax + setting.waitMsMax, 'in time')
+      t.strictSame({ key: again.record.key, text: textsOf([again]) }, { key: 'one-key', text: ['watchdog'] })
+      await completeAll([again])
+      t.strictSame(await setting.pullExcess(consumer), [])
+      t.strictSame(await setting.read('journal'), [])
+    })
+  }
+
+  t.test('a call that outlives its watchdog is not delivered again while it runs', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const { consumer, delivery } = await delivered(setting)
+    t.equal(await delivery.checkOut(watchdogAt(Date.now() + 50)), 'done')
+    t.strictSame(await setting.pullExcess(consumer, 50 + setting.promptMsMax), [])
+    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'])
+    t.strictSame(await setting.pullExcess(consumer), [])
+  })
+
+  t.test('a call may be checked out with a time that is over', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const { consumer, delivery } = await delivered(setting)
+    const pulling = setting.pullExcess(consumer, 2 * setting.promptMsMax)
+    t.equal(await delivery.checkOut(watchdogAt(Date.now() - 1)), 'done')
+    t.strictSame(await pulling, [], 'it is not delivered while it runs')
+    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'])
+  })
+
+  t.test('a call may end while it is being checked out', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const { stream, consumer, delivery } = await delivered(setting)
+    const checkedOut = delivery.checkOut(watchdogAt(Date.now() + 2 * setting.promptMsMax))
+    const completed = delivery.complete({ journal: [record('ended')], children: [record('child')] })
+    t.strictSame(await Promise.all([checkedOut, completed]), ['done', 'done'])
+    t.strictSame(textsOf(await setting.pull(consumer, 1)), ['child'])
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'], 'its effects are there once')
+    await setting.crash(stream)
+    const consumerAfter = await (await setting.start()).consume(GROUP)
+    const found = await setting.pull(consumerAfter, 1)
+    found.push(...(await setting.pullExcess(consumerAfter, 3 * setting.promptMsMax)))
+    t.strictSame(textsOf(found), ['child'], 'its watchdog is gone')
+  })
+
+  t.test('checking out what is completed changes nothing', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const { consumer, delivery } = await delivered(setting)
+    const completed = delivery.complete({ journal: [record('ended')] })
+    t.equal(await delivery.checkOut(watchdogAt(0)), 'done')
+    t.equal(await completed, 'done')
+    t.strictSame(await setting.pullExcess(consumer), [])
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'])
+  })
+}
+
+async function delivered(setting: Setting): Promise<{ stream: Stream; consumer: Consumer; delivery: Delivery }> {
+  const stream = await setting.start()
+  const consumer = await stream.consume(GROUP)
+  await stream.append('calls', [record('long')])
+  const [delivery] = (await setting.pull(consumer, 1)) as [Delivery]
+  return { stream, consumer, delivery }
+}

@@ -1,0 +1,104 @@
+import type { Stream } from '../stream.js'
+import type { ContractTest } from './contract-test.js'
+import type { StreamHarness } from './harness.js'
+import { BYTES_MAX, failure, GROUP, readAll, reasonOf, record, Setting, textsOf, timed } from './setting.js'
+
+/** Far longer than any test: what waits that long ends because it was told to. */
+const LONG_MS = 60_000
+
+export function lifecycleContract(t: ContractTest, harness: StreamHarness): void {
+  t.test('starting and stopping may be repeated', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = setting.open()
+    await Promise.all([stream.start(), stream.start()])
+    await stream.start()
+    await stream.append('calls', [record('a')])
+    await Promise.all([stream.stop(), stream.stop()])
+    await stream.stop()
+    t.strictSame(textsOf(await setting.read('calls')), ['a'])
+  })
+
+  t.test('a stream that was not started refuses to work and can be stopped', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = setting.open()
+    await t.rejects(stream.append('calls', [record('a')]), failure('stream-unavailable'))
+    await t.rejects(stream.consume(GROUP), failure('stream-unavailable'))
+    await t.rejects(readAll(stream, 'calls'), failure('stream-unavailable'))
+    await stream.stop()
+    await stream.stop()
+  })
+
+  t.test('health says whether an append can be expected to succeed', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = setting.open()
+    t.ok(reasonOf(await stream.health()), 'not before the start, and says why')
+    await stream.start()
+    t.strictSame(await stream.health(), { ready: true })
+    await stream.stop()
+    t.ok(reasonOf(await stream.health()), 'not after the stop, and says why')
+  })
+
+  t.test('what is stopped does nothing more', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    await stream.append('calls', [record('a')])
+    const [delivery] = await setting.pull(consumer, 1)
+
+    const running = new Set(['append', 'pull', 'follow'])
+    const ends = [
+      stream.append('calls', [record('b')]).finally(() => running.delete('append')),
+      consumer.pull({ recordsMax: 1, bytesMax: BYTES_MAX, waitMs: LONG_MS }).finally(() => running.delete('pull')),
+      followOn(stream).finally(() => running.delete('follow')),
+    ]
+    await stream.stop()
+    t.strictSame([...running], [], 'all ended before stop resolved')
+    await Promise.allSettled(ends)
+
+    await t.rejects(stream.append('calls', [record('c')]), failure('stopping'))
+    await t.rejects(stream.consume(GROUP), failure('stopping'))
+    await t.rejects(readAll(stream, 'calls'), failure('stopping'))
+    t.strictSame(await consumer.pull({ recordsMax: 1, bytesMax: BYTES_MAX, waitMs: LONG_MS }), [])
+    t.equal(await delivery?.complete({ journal: [record('late')] }), 'lost')
+    t.equal(delivery?.held(), false)
+    t.strictSame(await setting.read('journal'), [], 'nothing was written after the stop')
+  })
+
+  t.test('a consumer stops by itself', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    await stream.append('calls', [record('a'), record('b')])
+    const deliveries = await setting.pull(consumer, 2)
+    const written = deliveries[0]?.complete({ journal: [record('ended')] })
+    await Promise.all([consumer.stop(), consumer.stop()])
+    await consumer.stop()
+    t.equal(await written, 'done', 'what was completed before is written')
+    t.strictSame(await consumer.pull({ recordsMax: 1, bytesMax: BYTES_MAX, waitMs: LONG_MS }), [])
+    t.equal(await deliveries[1]?.complete({ journal: [record('late')] }), 'lost')
+
+    const next = await stream.consume(GROUP)
+    const again = await setting.pull(next, 1)
+    t.strictSame(textsOf(again), textsOf(deliveries.slice(1)), 'what was not completed is delivered again')
+    t.strictSame(await setting.pullExcess(next), [])
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'])
+  })
+
+  t.test('a consumer that is stopped while it joins owns nothing', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    await stream.append('calls', [record('a')])
+    const consumer = await stream.consume(GROUP)
+    const pulled = consumer.pull({ recordsMax: 1, bytesMax: BYTES_MAX, waitMs: LONG_MS })
+    await consumer.stop()
+    const [found, tookMs] = await timed(pulled)
+    t.ok(tookMs < setting.promptMsMax, 'its pull ended')
+    t.equal(await found[0]?.complete(), found[0] && 'lost')
+    const other = await setting.start()
+    t.strictSame(textsOf(await setting.pull(await other.consume(GROUP), 1)), ['a'], 'another can join')
+  })
+}
+
+async function followOn(stream: Stream): Promise<void> {
+  for await (const _ of stream.follow('journal', 'start'));
+}

@@ -1,0 +1,70 @@
+import type { Delivery } from '../consumer.js'
+import type { ContractTest } from './contract-test.js'
+import type { StreamHarness } from './harness.js'
+import { completeAll, GROUP, progressOf, readAll, record, recordsOfOneKey, Setting, textsOf } from './setting.js'
+
+export function trimContract(t: ContractTest, harness: StreamHarness): void {
+  t.test('completed calls go, and offsets go on', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    for (const lot of ['a', 'b', 'c']) await stream.append('calls', recordsOfOneKey(50, lot))
+    const deliveries = await setting.pull(consumer, 150)
+    const last = deliveries.at(-1) as Delivery
+    const positionAtEnd = await lastPosition()
+    for (const delivery of deliveries) void delivery.complete({ journal: [record('one-key', 'ended')] })
+    await setting.until('calls is empty', async () => (await readAll(stream, 'calls')).length === 0)
+    t.equal((await readAll(stream, 'journal')).length, 150, 'the journal stays')
+
+    await stream.append('calls', [record('one-key', 'next')])
+    const [next] = (await setting.pull(consumer, 1)) as [Delivery]
+    t.strictSame(textsOf([next]), ['next'])
+    t.ok(next.record.offset > last.record.offset, 'offsets go on')
+    await completeAll([next])
+    await setting.until('calls is empty', async () => (await readAll(stream, 'calls')).length === 0)
+    await stream.stop()
+
+    const after = await setting.start()
+    await after.append('calls', [record('one-key', 'after')])
+    const consumerAfter = await after.consume(GROUP)
+    const [delivery] = (await setting.pull(consumerAfter, 1)) as [Delivery]
+    t.strictSame(textsOf([delivery]), ['after'])
+    t.ok(delivery.record.offset > next.record.offset, 'also after a restart')
+    t.ok((await progressOf(consumerAfter, delivery)).committed > next.record.offset, 'the checkpoint too')
+    t.strictSame(textsOf(await readAll(after, 'calls', positionAtEnd)), ['after'], 'an old position is still good')
+    t.strictSame(await setting.pullExcess(consumerAfter), [])
+
+    async function lastPosition(): Promise<string> {
+      let at = ''
+      for await (const { position } of stream.follow('calls', 'start', { untilEnd: true })) at = position
+      return at
+    }
+  })
+
+  t.test('what is not completed stays, and so do timers', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    // Every lot is appended by itself, so that a backend has something to cut off between them.
+    for (const lot of ['a', 'b', 'c', 'd']) await stream.append('calls', recordsOfOneKey(10, lot))
+    const deliveries = await setting.pull(consumer, 40)
+    const dueMs = Date.now() + 3 * setting.promptMsMax
+    const stuck = deliveries[25] as Delivery
+    const completed = deliveries.filter((delivery) => delivery !== stuck)
+    await completed[0]?.complete({ timers: [{ ...record('one-key', 'timer'), dueMs }] })
+    await completeAll(completed)
+    await setting.until('what is below the stuck record goes', async () => {
+      return (await readAll(stream, 'calls')).length < deliveries.length
+    })
+    await setting.pullExcess(consumer)
+    t.ok(textsOf(await readAll(stream, 'calls')).includes(textsOf([stuck])[0] ?? ''), 'the stuck record stays')
+
+    await setting.crash(stream)
+    const consumerAfter = await (await setting.start()).consume(GROUP)
+    const again = await setting.pull(consumerAfter, 2)
+    t.strictSame(textsOf(again), [...textsOf([stuck]), 'timer'])
+    t.ok(Date.now() >= dueMs)
+    await completeAll(again)
+    t.strictSame(await setting.pullExcess(consumerAfter), [])
+  })
+}

@@ -1,0 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Makes an empty directory that goes away when the test is over. */
+export function temporaryDirectory(t: { after(work: () => void): unknown }): string {
+  const path = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}

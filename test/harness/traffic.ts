@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from './client.js'
+import { createPlan, type Plan } from './instruction-mix.js'
+import type { Random } from './random.js'
+
+export interface TrafficOptions {
+  /** Where to POST to now; undefined while nobody is there. */
+  readonly url: () => string | undefined
+  readonly targetUrl: string
+  readonly random: Random
+  /** Clients that each send one instruction after another. */
+  readonly clients: number
+  /** A client rests for up to this long between two instructions. */
+  readonly restMs: number
+}
+
+/**
+ * Clients that keep sending instructions. One that got no answer is never sent again: whether it was taken is unknown,
+ * and stays so.
+ */
+export class Traffic {
+  /** Everything that was sent, by number. */
+  readonly plans: Plan[] = []
+  /** The ids of those that got 202, by number. */
+  readonly accepted = new Map<number, string>()
+  /** Answers other than 202, by status. */
+  readonly refused = new Map<number, number>()
+  /** Sent without an answer. */
+  unanswered = 0
+  readonly #options: TrafficOptions
+  readonly #client: Client
+  readonly #clients: Promise<void>[]
+  #stopping = false
+
+  constructor(options: TrafficOptions) {
+    this.#options = options
+    this.#client = new Client({ connections: options.clients })
+    this.#clients = Array.from({ length: options.clients }, () => this.#send())
+  }
+
+  /** Resolves when every client has its last answer. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(this.#clients)
+    this.#client.close()
+  }
+
+  async #send(): Promise<void> {
+    const { random, restMs, targetUrl, url } = this.#options
+    while (!this.#stopping) {
+      const to = url()
+      if (to !== undefined) await this.#sendOne(to, createPlan(this.plans.length, targetUrl, random, Date.now()))
+      await sleep(random.integer(0, restMs))
+    }
+  }
+
+  async #sendOne(url: string, plan: Plan): Promise<void> {
+    this.plans.push(plan)
+    try {
+      const { json, status } = await this.#client.post(url, plan.instruction)
+      if (status === 202) this.accepted.set(plan.number, (json as { id: string }).id)
+      else this.refused.set(status, (this.refused.get(status) ?? 0) + 1)
+    } catch {
+      this.unanswered += 1
+    }
+  }
+}

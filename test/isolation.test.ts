@@ -1,0 +1,137 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { createId, encodeCall } from '@posthaste/core'
+import type { NewRecord } from '@posthaste/stream'
+import t, { type Test } from 'tap'
+import { Client } from './harness/client.js'
+import { readJournal } from './harness/journal.js'
+import { LoadMeter } from './harness/machine-load.js'
+import { PosthasteProcess } from './harness/posthaste-process.js'
+import { withStream } from './harness/stored-state.js'
+import { TargetServer } from './harness/target-server.js'
+import { temporaryDirectory } from './harness/temporary-directory.js'
+import { readWaitingIds } from './harness/waiting-ids.js'
+
+const QUICK = 10_000
+const HANGING = 200_000
+const HANGING_TARGETS = 50
+
+/** How many times as long the quick ones may take among the hanging ones as alone. */
+const FACTOR_MAX = 2
+/** The same where the two runs cannot be compared: the machine was busy with something else. */
+const BUSY_FACTOR_MAX = 6
+/** Memory of the process, with the pages of the data file that it has mapped. */
+const MEMORY_MIB_MAX = 400
+const IN_FLIGHT_MAX = 4_096
+const APPEND_RECORDS = 5_000
+const LOOK_MS = 100
+
+interface Run {
+  /** From when the process listened until the last quick call had come. */
+  readonly quickMs: number
+  readonly memoryMiB: number
+  readonly inFlightMax: number
+}
+
+t.setTimeout(120_000)
+
+t.test('targets that hang do not hold up one that answers', { timeout: 110_000 }, async (t) => {
+  const load = new LoadMeter()
+  const alone = await run(t, temporaryDirectory(t), [], load)
+  const dataDir = temporaryDirectory(t)
+  const hanging = await startHangingTargets(t)
+  const among = await run(t, dataDir, hanging, load)
+  const machine = load.end()
+  for (const [name, { inFlightMax, memoryMiB, quickMs }] of Object.entries({ alone, among })) {
+    const rate = Math.round((QUICK / quickMs) * 1_000)
+    t.comment(`${name}: ${quickMs} ms, ${rate}/s, ${memoryMiB} MiB, ${inFlightMax} in flight`)
+  }
+  const factor = among.quickMs / alone.quickMs
+  const factorMax = machine.idle ? FACTOR_MAX : BUSY_FACTOR_MAX
+  t.comment(`${factor.toFixed(2)} times as long; machine: ${JSON.stringify(machine)}`)
+  t.ok(factor <= factorMax, `the quick ones take at most ${factorMax} times as long`)
+  t.ok(among.memoryMiB <= MEMORY_MIB_MAX, `the process takes at most ${MEMORY_MIB_MAX} MiB`)
+  t.ok(among.inFlightMax <= IN_FLIGHT_MAX, `at most ${IN_FLIGHT_MAX} records are delivered and not completed`)
+
+  const waiting = await readWaitingIds(dataDir)
+  const journal = await readJournal(dataDir)
+  const ended = new Set(journal.map(({ id }) => id))
+  t.comment(`${waiting.size} wait, ${ended.size} were called`)
+  t.equal(new Set([...waiting, ...ended]).size, HANGING + QUICK, 'nothing is lost')
+})
+
+/** Works off what is put on the stream of a stopped installation until the quick ones are called, then kills it. */
+async function run(t: Test, dataDir: string, hanging: readonly string[], load: LoadMeter): Promise<Run> {
+  const target = await TargetServer.start()
+  const client = new Client()
+  t.after(() => target.stop())
+  t.after(() => client.close())
+  await fill(dataDir, `${target.url}/quick`, hanging)
+  const posthaste = await PosthasteProcess.start({ role: 'start', dataDir })
+  load.add(posthaste.pid)
+  const startedMs = Date.parse(String(posthaste.lines.find(({ url }) => url === posthaste.url)?.time))
+  let inFlightMax = 0
+  const looking = setInterval(async () => {
+    const report = await client.request(`${posthaste.url}/cycle?wait=0ms`).catch(() => undefined)
+    const [partition] = (report?.json as { partitions: { inFlight: number }[] } | undefined)?.partitions ?? []
+    inFlightMax = Math.max(inFlightMax, partition?.inFlight ?? 0)
+  }, LOOK_MS)
+  await target.until(({ arrivals }) => arrivals.length === QUICK, 60_000)
+  const quickMs = (target.arrivals.at(-1)?.atMs as number) - startedMs
+  clearInterval(looking)
+  const memoryMiB = memoryMiBOf(posthaste.pid)
+  load.look()
+  posthaste.kill('SIGKILL')
+  await posthaste.exited
+  return { quickMs, memoryMiB, inFlightMax }
+}
+
+/** Puts calls of the quick target on the stream, and with each as many of the hanging ones as makes 200,000 in all. */
+async function fill(dataDir: string, quick: string, hanging: readonly string[]): Promise<void> {
+  const between = hanging.length > 0 ? HANGING / QUICK : 0
+  await withStream(dataDir, async (stream) => {
+    let records: NewRecord[] = []
+    let next = 0
+    for (let count = 0; count < QUICK; count += 1) {
+      for (let more = 0; more < between; more += 1) records.push(recordFor(hanging[next++ % hanging.length] as string))
+      records.push(recordFor(quick))
+      if (records.length < APPEND_RECORDS && count < QUICK - 1) continue
+      await stream.append('calls', records)
+      records = []
+    }
+  })
+}
+
+function recordFor(target: string): NewRecord {
+  const nowMs = Date.now()
+  const id = createId(nowMs)
+  const headers = { 'content-type': 'application/json' }
+  const call = { id, generation: 1, attempt: 1, acceptedAtMs: nowMs, depth: 0, target, method: 'POST', headers }
+  return { key: id, value: encodeCall({ ...call, body: Buffer.from('{"some":"thing"}') }) }
+}
+
+/** Servers that take every connection and never answer. */
+async function startHangingTargets(t: Test): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: HANGING_TARGETS }, async () => {
+      const server = createServer((socket) => {
+        // Whoever calls is killed in the end.
+        socket.resume().on('error', () => undefined)
+        t.after(() => socket.destroy())
+      })
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      t.after(() => server.close())
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hangs`
+    }),
+  )
+}
+
+/** The most that it has had; 0 where there is no /proc. */
+function memoryMiBOf(pid: number): number {
+  try {
+    return Math.round(Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024)
+  } catch {
+    return 0
+  }
+}
