@@ -35,8 +35,8 @@ t.test('the sources were found', async (t) => {
   for (const name of packages) {
     t.ok(allowed[name], `${name} has its rules above`)
     t.ok(
-      sources.some((source) => source.package === name && source.path === 'src/index.ts'),
-      `${name} has an index`,
+      sources.some(({ package: owner, path }) => owner === name && /^src\/(index|main)\.ts$/.test(path)),
+      `${name} has an index, or a program`,
     )
   }
   const imports = new Set(sources.flatMap((source) => importsOf(source.text)))

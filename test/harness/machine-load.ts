@@ -40,13 +40,16 @@ export class LoadMeter {
     this.#ours.set(pid, { fromMs, lastMs: fromMs })
   }
 
-  /** Reads the CPU time of ours: to be called before one of them ends. */
-  look(): void {
-    for (const [pid, times] of this.#ours) times.lastMs = processMs(pid) ?? times.lastMs
+  /** Reads the CPU time that one of ours has used since it was added and returns it. To be called before it ends. */
+  look(pid: number): number {
+    const times = this.#ours.get(pid)
+    if (!times) throw new Error(`Process ${pid} was not added.`)
+    times.lastMs = processMs(pid) ?? times.lastMs
+    return times.lastMs - times.fromMs
   }
 
   end(): MachineLoad {
-    this.look()
+    for (const pid of this.#ours.keys()) this.look(pid)
     this.#loop.disable()
     let oursMs = ownMs() - this.#ownMs
     for (const { fromMs, lastMs } of this.#ours.values()) oursMs += lastMs - fromMs

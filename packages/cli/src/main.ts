@@ -17,8 +17,8 @@ try {
   await program.parseAsync()
 } catch (error) {
   // What a person can mend is said in plain words; anything else is a fault of ours and shows where it is.
-  const { code, message } = error as NodeJS.ErrnoException
-  const known = error instanceof PosthasteError || code === 'EADDRINUSE' || code === 'EACCES'
+  const { message, syscall } = error as NodeJS.ErrnoException
+  const known = error instanceof PosthasteError || syscall !== undefined
   console.error(known ? message : error)
   process.exit(1)
 }

@@ -19,18 +19,21 @@ export async function runServer(role: Role, given: Given): Promise<number> {
   return 0
 }
 
-/** Drains the stream once, prints the report, and returns the exit code. */
+/** Drains the stream once, prints the report, and returns the exit code: 0 if it is drained. A second signal ends it at once. */
 export async function runOneCycle(given: Given): Promise<number> {
   const config = loadConfig(sourcesOf(given))
   const stopping = new AbortController()
-  void nextSignal().then(() => stopping.abort())
+  void nextSignal().then(() => {
+    stopping.abort()
+    void nextSignal().then(() => process.exit(1))
+  })
   const report = await runCycle(
     config,
     createLogger({ logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }),
     stopping.signal,
   )
   process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
-  return 0
+  return report.drained ? 0 : 1
 }
 
 function sourcesOf({ flags, file }: Given) {

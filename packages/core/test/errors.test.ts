@@ -9,8 +9,16 @@ t.test('the table of errors', async (t) => {
     t.match(code, /^[a-z]+(-[a-z]+)*$/, `${code} is kebab-case`)
     t.match(entry.title, /^[A-Z].*[^.]\.$/, `${code} has a sentence for a title`)
     t.ok(STATUSES.includes(entry.status), `${code} has status ${entry.status}`)
-    t.equal(entry.retriable && entry.status >= 400 && entry.status < 500, false, `${code}: the client's faults stay`)
+    if (entry.status > 0) t.equal(entry.retriable, entry.status >= 500, `${code}: only our own faults pass`)
   }
+})
+
+t.test('what never reaches a client is of use to try again, but for these', async (t) => {
+  const forGood = Object.entries(ERRORS).filter(([, entry]) => entry.status === 0 && !entry.retriable)
+  t.strictSame(
+    forGood.map(([code]) => code),
+    ['expired', 'record-unreadable', 'invalid-configuration', 'stream-unfit'],
+  )
 })
 
 const field = (pointer: string, code: FieldError['code'] = 'invalid-field'): FieldError => ({

@@ -159,7 +159,7 @@ export class Cycles {
         if (ends.every(({ partition, end }) => isPast(progress, partition, end))) return true
       }
       const leftMs = untilMs - performance.now()
-      if (leftMs <= 0 || this.#stopping) return false
+      if (leftMs <= 0 || this.#stopping || dispatcher.blocked !== undefined) return false
       await dispatcher.change(Math.min(leftMs, 2))
     }
   }

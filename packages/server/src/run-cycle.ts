@@ -1,5 +1,5 @@
 import { PosthasteError } from '@posthaste/core'
-import { Listener } from '@posthaste/listener'
+import { type CycleReport, Listener } from '@posthaste/listener'
 import type { Consumer } from '@posthaste/stream'
 import type { Logger } from 'pino'
 import { openBackend } from './backend.js'
@@ -9,11 +9,15 @@ import { LISTENERS_GROUP, listenerOptions } from './listener-options.js'
 /** How long one ping of a listener that is already running waits. */
 const PING_WAIT_S = 60
 
+/** What a cycle did, and whether the stream is drained. */
+export type CycleResult = { readonly drained: boolean } & object
+
 /**
  * Drains the stream once and returns the report. Where a listener already owns the calls, it is pinged instead.
  * `signal` ends it early: running calls get the grace period.
+ * @throws PosthasteError `stream-unavailable` if another process has the calls and cannot be pinged, or `stopping`
  */
-export async function runCycle(config: Config, log: Logger, signal: AbortSignal): Promise<object> {
+export async function runCycle(config: Config, log: Logger, signal: AbortSignal): Promise<CycleResult> {
   const backend = openBackend(config, log)
   try {
     const { stream } = backend
@@ -22,15 +26,20 @@ export async function runCycle(config: Config, log: Logger, signal: AbortSignal)
     const owner = await otherOwner(consumer)
     if (owner !== undefined) return await pingUntilDrained(owner, signal)
     const options = { ...listenerOptions(config, stream, consumer, log), schedule: undefined, lingerMs: 0 }
-    const listener = new Listener(options)
-    signal.addEventListener('abort', () => void listener.stop(config.stopGrace), { once: true })
-    const report = await listener.ping('command', Number.MAX_SAFE_INTEGER)
-    await listener.stop(config.stopGrace)
-    await consumer.stop()
-    return report
+    return await drain(new Listener(options), config.stopGrace, signal)
   } finally {
     await backend.close()
   }
+}
+
+async function drain(listener: Listener, graceMs: number, signal: AbortSignal): Promise<CycleResult> {
+  const stop = (): void => void listener.stop(graceMs)
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  const { drained } = await listener.ping('command', Number.MAX_SAFE_INTEGER)
+  await listener.stop(graceMs)
+  // Only now is everything counted.
+  return { drained, ...(await listener.report()) }
 }
 
 async function otherOwner(consumer: Consumer): Promise<string | undefined> {
@@ -38,14 +47,23 @@ async function otherOwner(consumer: Consumer): Promise<string | undefined> {
   return progress.find(({ owner }) => owner === 'other')?.member
 }
 
-async function pingUntilDrained(owner: string, signal: AbortSignal): Promise<object> {
+async function pingUntilDrained(owner: string, signal: AbortSignal): Promise<CycleResult> {
   if (!owner.startsWith('http'))
     throw new PosthasteError('stream-unavailable', `Another process drains the stream now: ${owner}.`)
   for (;;) {
-    const response = await fetch(`${owner}/cycle?wait=${PING_WAIT_S}s`, { method: 'POST', signal })
-    const report = (await response.json()) as object
-    if (response.status === 200) return report
-    if (response.status !== 202)
+    const response = await ping(owner, signal)
+    if (response.status !== 200 && response.status !== 202)
       throw new PosthasteError('stream-unavailable', `The listener at ${owner} answered ${response.status}.`)
+    const report = (await response.json()) as CycleReport & CycleResult
+    if (report.drained || report.blocked !== null) return report
+  }
+}
+
+async function ping(owner: string, signal: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(`${owner}/cycle?wait=${PING_WAIT_S}s`, { method: 'POST', signal })
+  } catch (cause) {
+    if (signal.aborted) throw new PosthasteError('stopping', 'Stopped before the stream was drained.', { cause })
+    throw new PosthasteError('stream-unavailable', `The listener at ${owner} cannot be reached.`, { cause })
   }
 }

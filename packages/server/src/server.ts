@@ -30,10 +30,19 @@ export class Server {
   }
 
   /**
-   * Starts and returns the URL that it listens on.
+   * Starts and returns the URL that it listens on. If it cannot, it is stopped.
    * @throws PosthasteError `stream-unfit` or `stream-unavailable`; an error of the system if the address cannot be had
    */
   async start(): Promise<string> {
+    try {
+      return await this.#start()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  async #start(): Promise<string> {
     const { stream } = this.#backend
     await stream.start()
     const url = await this.#accepter.start()

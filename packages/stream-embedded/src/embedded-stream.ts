@@ -23,6 +23,8 @@ import { Timers } from './timers.js'
 
 const RETENTION_EVERY_MS = 30_000
 const FOLLOW_LOOK_MS = 20
+/** With less room than this above the reserve, records of a usual size are refused already. */
+const READY_BYTES_MIN = 1024 * 1024
 
 export interface EmbeddedStreamOptions {
   /** Opened by the caller, who also closes it after `stop`. */
@@ -105,7 +107,7 @@ export class EmbeddedStream implements Stream {
     if (!this.#started) return { ready: false, reason: 'The stream is not started.' }
     if (this.#stopping.signal.aborted) return { ready: false, reason: 'The stream is stopping.' }
     const { freeBytes, reserveBytes } = this.#options.environment.room()
-    if (freeBytes > reserveBytes) return { ready: true }
+    if (freeBytes >= reserveBytes + READY_BYTES_MIN) return { ready: true }
     return {
       ready: false,
       reason: `The disk of the data directory has ${freeBytes} bytes left; ${reserveBytes} are kept in reserve.`,

@@ -58,7 +58,9 @@ function lookUp(
   if (flag !== undefined) return { value: flag, where: `--${flagName(key)}` }
   const variable = environment[environmentName(key)]
   if (variable !== undefined) return { value: variable, where: environmentName(key) }
-  if (Object.hasOwn(file, key)) return { value: String(file[key]), where: `"${key}" in the configuration file` }
+  const written = Object.hasOwn(file, key) ? file[key] : undefined
+  if (typeof written === 'string' || typeof written === 'number')
+    return { value: String(written), where: `"${key}" in the configuration file` }
   return { value: SETTINGS[key].default, where: `the default of ${key}` }
 }
 
@@ -75,8 +77,10 @@ function readConfigFile(path: string | undefined, faults: string[]): Readonly<Re
     faults.push(`The configuration file ${path} is not a JSON object.`)
     return {}
   }
-  for (const key of Object.keys(content)) {
+  for (const [key, value] of Object.entries(content)) {
     if (!Object.hasOwn(SETTINGS, key)) faults.push(`"${key}" in the configuration file: there is no such setting.`)
+    else if (typeof value !== 'string' && typeof value !== 'number')
+      faults.push(`"${key}" in the configuration file is not a string or a number.`)
   }
   return content as Record<string, unknown>
 }
