@@ -16,8 +16,6 @@ export interface PosthasteOptions {
   readonly dataDir: string
   /** Over the defaults of the product and a free port, as text: `{ linger: '0ms' }`. */
   readonly settings?: Readonly<Partial<Record<SettingKey, string>>>
-  /** What else its environment says, over the test's own. */
-  readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface Exit {
@@ -53,13 +51,12 @@ export class PosthasteProcess {
   }
 
   /** Starts a process and waits for nothing. */
-  constructor({ role, dataDir, settings = {}, environment }: PosthasteOptions) {
+  constructor({ role, dataDir, settings = {} }: PosthasteOptions) {
     this.role = role
     const env: NodeJS.ProcessEnv = {}
     // What the developer's shell says of Posthaste is not for the test.
     for (const name of Object.keys(process.env)) if (!name.startsWith('POSTHASTE_')) env[name] = process.env[name]
     for (const [key, value] of Object.entries({ port: '0', ...settings, dataDir })) env[environmentName(key)] = value
-    Object.assign(env, environment)
     this.#child = spawn(process.execPath, ['--enable-source-maps', MAIN, role], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -100,7 +97,7 @@ export class PosthasteProcess {
   async ready(timeoutMs = READY_MS_MAX): Promise<void> {
     const untilMs = performance.now() + timeoutMs
     const late = sleep(timeoutMs, undefined, { ref: false })
-    this.#url = (await Promise.race([this.#listening, this.exited.then(() => undefined), late])) ?? undefined
+    this.#url = await Promise.race([this.#listening, this.exited.then(() => undefined), late])
     while (this.#exit === undefined && this.#url !== undefined && performance.now() < untilMs) {
       const response = await fetch(`${this.#url}/readyz`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
       await response?.arrayBuffer().catch(() => undefined)

@@ -8,7 +8,7 @@ export interface Random {
 }
 
 /** The seed comes from the command line (`node dist/kill.test.js 4711`), or is a new one: print it. */
-export function createRandom(seed = Number(process.argv[2] ?? Math.floor(Math.random() * 2 ** 31))): Random {
+export function createRandom(seed = Number(process.argv[2]) || Math.floor(Math.random() * 2 ** 31)): Random {
   let state = seed >>> 0
   // Mulberry32, by Tommy Ettinger.
   const next = (): number => {

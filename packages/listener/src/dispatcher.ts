@@ -10,11 +10,13 @@ import { newTally, type Tally } from './tally.js'
 import type { CallEnd, Target } from './target.js'
 import { Targets } from './targets.js'
 
-/** Records held in memory: running, waiting, or being written. */
-const WINDOW_RECORDS_MAX = 2_048
-/** At first it holds few, and one more for each that it completes: nothing is known of the targets yet. */
-const WINDOW_RECORDS_FIRST = 128
-const WINDOW_BYTES = 64 * 1024 * 1024
+/** Records in memory: waiting, running, or being written. */
+const RECORDS_MAX = 8_192
+const BYTES_MAX = 64 * 1024 * 1024
+/** Of these, records that wait for a place. */
+const WAITING_MAX = 2_048
+/** At first fewer may wait, and one more for each that is done: nothing is known of the targets yet. */
+const WAITING_MAX_FIRST = 128
 /** A call that would wait longer than this for its target is moved aside. */
 const WAIT_MS_MAX = 2_000
 /** A call that has run for this long no longer holds up the checkpoint. */
@@ -48,9 +50,9 @@ export class Dispatcher {
   readonly #running = new Set<Running>()
   /** Jobs that may be in other hands: until that is known they are neither called nor let go. */
   #unheld: Job[] = []
-  #windowRecordsMax = WINDOW_RECORDS_FIRST
-  #windowRecords = 0
-  #windowBytes = 0
+  #waitingMax = WAITING_MAX_FIRST
+  #records = 0
+  #bytes = 0
   #tally = newTally()
   readonly #changed = new Set<() => void>()
   #sweeper: NodeJS.Timeout | undefined
@@ -85,15 +87,16 @@ export class Dispatcher {
 
   /** How much more it takes. Nothing while either number is zero. */
   get room(): { readonly records: number; readonly bytes: number } {
+    const waiting = this.#targets.waitingCount + this.#unheld.length
     return {
-      records: Math.max(0, this.#windowRecordsMax - this.#windowRecords),
-      bytes: Math.max(0, WINDOW_BYTES - this.#windowBytes),
+      records: Math.max(0, Math.min(this.#waitingMax - waiting, RECORDS_MAX - this.#records)),
+      bytes: Math.max(0, BYTES_MAX - this.#bytes),
     }
   }
 
   /** Whether everything it took is completed, or checked out. */
   get isIdle(): boolean {
-    return this.#windowRecords === 0
+    return this.#records === 0
   }
 
   /** Resolves when something was completed, or after `timeoutMs`. */
@@ -113,8 +116,8 @@ export class Dispatcher {
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS)
     for (const delivery of deliveries) {
       this.#tally.pulled += 1
-      this.#windowRecords += 1
-      this.#windowBytes += delivery.record.value.length
+      this.#records += 1
+      this.#bytes += delivery.record.value.length
       this.#admit(delivery)
     }
   }
@@ -162,8 +165,14 @@ export class Dispatcher {
     const nowMs = this.#timeMs
     const target = this.#targets.of(originOf(job.call.target), nowMs)
     if (target.waiting.length === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
-    else if (target.expectedWaitMs(nowMs) > WAIT_MS_MAX) this.#spill(job, target, nowMs)
+    else if (this.#waitsTooLong(target, nowMs)) this.#spill(job, target, nowMs)
     else this.#targets.wait(target, job, nowMs)
+  }
+
+  /** Whether one more call must not wait for a target here: it would take long, or others need the room. */
+  #waitsTooLong(target: Target<Job>, nowMs: number): boolean {
+    const isCrowded = this.#targets.waitingCount > this.#waitingMax / 2
+    return (isCrowded && target.isSilent(nowMs)) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
   }
 
   async #run(job: Job, target: Target<Job>): Promise<void> {
@@ -218,8 +227,7 @@ export class Dispatcher {
     const nowMs = this.#advanceTime()
     for (const target of this.#targets.waiting()) {
       const late: Job[] = []
-      while (target.waiting.length > 0 && target.expectedWaitMs(nowMs) > WAIT_MS_MAX)
-        late.push(target.waiting.pop() as Job)
+      while (target.waiting.length > 0 && this.#waitsTooLong(target, nowMs)) late.push(this.#targets.takeLast(target))
       for (const job of late.reverse()) this.#spill(job, target, nowMs)
     }
     this.#startNext()
@@ -276,9 +284,9 @@ export class Dispatcher {
 
   /** Lets go of a delivery, completed or not. */
   #release(delivery: Delivery): void {
-    this.#windowRecords -= 1
-    this.#windowRecordsMax = Math.min(WINDOW_RECORDS_MAX, this.#windowRecordsMax + 1)
-    this.#windowBytes -= delivery.record.value.length
+    this.#records -= 1
+    this.#waitingMax = Math.min(WAITING_MAX, this.#waitingMax + 1)
+    this.#bytes -= delivery.record.value.length
     this.#notify()
   }
 

@@ -114,11 +114,18 @@ export class Target<W> {
     return Math.ceil(this.#lastTurnMs / SPILL_GRID_MS) * SPILL_GRID_MS
   }
 
+  /** Whether it has been asked for longer than usual without an answer. */
+  isSilent(nowMs: number): boolean {
+    return this.#silentMs(nowMs) > Math.max(SILENT_AFTER_MS, 2 * (this.#durationMs ?? 0))
+  }
+
   /** Time from one call's start to the next. One that answers will soon have all its places. */
   #paceMs(nowMs: number): number {
-    const silentMs = nowMs - Math.max(this.#lastAnswerMs ?? 0, this.#busySinceMs ?? nowMs)
-    const isSilent = silentMs > Math.max(SILENT_AFTER_MS, 2 * (this.#durationMs ?? 0))
-    return isSilent ? silentMs / this.#places : (this.#durationMs ?? 0) / this.#placesMax
+    return this.isSilent(nowMs) ? this.#silentMs(nowMs) / this.#places : (this.#durationMs ?? 0) / this.#placesMax
+  }
+
+  #silentMs(nowMs: number): number {
+    return nowMs - Math.max(this.#lastAnswerMs ?? 0, this.#busySinceMs ?? nowMs)
   }
 
   /** Closes its connections. */

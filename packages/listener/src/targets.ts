@@ -20,6 +20,7 @@ export class Targets<W> {
   /** Those for whom something waits, in the order in which their turn comes. */
   readonly #waiting = new Set<Target<W>>()
   #running = 0
+  #waitingCount = 0
 
   constructor(placesMax: number, placesPerTarget: number) {
     this.#placesMax = placesMax
@@ -35,13 +36,24 @@ export class Targets<W> {
     return target
   }
 
+  get waitingCount(): number {
+    return this.#waitingCount
+  }
+
   wait(target: Target<W>, job: W, nowMs: number): void {
     target.wait(job, nowMs)
+    this.#waitingCount += 1
     this.#waiting.add(target)
   }
 
   waiting(): Iterable<Target<W>> {
     return this.#waiting
+  }
+
+  /** Takes back what came last for a target that something waits for. */
+  takeLast(target: Target<W>): W {
+    this.#waitingCount -= 1
+    return target.waiting.pop() as W
   }
 
   /** Takes a place for one call, if there is one. */
@@ -66,6 +78,7 @@ export class Targets<W> {
       }
       if (!this.begin(target, nowMs)) continue
       const job = target.waiting.shift() as W
+      this.#waitingCount -= 1
       this.#waiting.delete(target)
       if (target.waiting.length > 0) this.#waiting.add(target)
       return { job, target }
@@ -77,6 +90,7 @@ export class Targets<W> {
   clear(): W[] {
     const jobs = [...this.#waiting].flatMap((target) => target.waiting.splice(0))
     this.#waiting.clear()
+    this.#waitingCount = 0
     return jobs
   }
 

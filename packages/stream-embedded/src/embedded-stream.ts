@@ -23,6 +23,7 @@ import { Timers } from './timers.js'
 
 const RETENTION_EVERY_MS = 30_000
 const FOLLOW_LOOK_MS = 20
+const KEY_LENGTH_MAX = 1_024
 /** With less room than this above the reserve, records of a usual size are refused already. */
 const READY_BYTES_MIN = 1024 * 1024
 
@@ -67,12 +68,7 @@ export class EmbeddedStream implements Stream {
   }
 
   async append(log: LogName, records: readonly NewRecord[]): Promise<void> {
-    const largest = records.find(({ value }) => value.length > this.supports.recordBytesMax)
-    if (largest)
-      throw new PosthasteError(
-        'too-large',
-        `A record may have ${this.supports.recordBytesMax} bytes; this one has ${largest.value.length}.`,
-      )
+    for (const record of records) this.#checkSize(record)
     await this.#running().appenders[log].append(records)
   }
 
@@ -87,6 +83,7 @@ export class EmbeddedStream implements Stream {
   async *follow(log: LogName, from: Position | 'start', options: FollowOptions = {}): AsyncIterable<Followed> {
     const { parts } = this.#running()
     let offset = from === 'start' ? 0 : Number(from)
+    if (!Number.isSafeInteger(offset)) throw new PosthasteError('internal', `"${from}" is not a position of this log.`)
     parts.environment.refresh()
     const untilOffset = options.untilEnd ? parts[log].end() : Number.POSITIVE_INFINITY
     while (offset < untilOffset && !options.signal?.aborted && !this.#stopping.signal.aborted) {
@@ -122,6 +119,16 @@ export class EmbeddedStream implements Stream {
     if (!this.#started) return
     const { appenders, retaining } = this.#started
     await Promise.all([appenders.calls.idle(), appenders.journal.idle(), retaining])
+  }
+
+  #checkSize({ key, value }: NewRecord): void {
+    const { recordBytesMax } = this.supports
+    if (value.length > recordBytesMax) {
+      throw new PosthasteError('too-large', `A record may have ${recordBytesMax} bytes; this one has ${value.length}.`)
+    }
+    if (key.length > KEY_LENGTH_MAX) {
+      throw new PosthasteError('too-large', `A key may have ${KEY_LENGTH_MAX} characters; this one has ${key.length}.`)
+    }
   }
 
   #running(): Started {

@@ -9,7 +9,8 @@ export interface ConsumeOptions {
 export interface Consumer {
   /**
    * Moves what is due from the timers to `calls`, then returns up to `recordsMax` records that no member works on, as
-   * soon as there is one; an empty list after `waitMs`, or at once when `signal` aborts or another member owns everything.
+   * soon as there is one; an empty list after `waitMs`, or at once when `signal` aborts. While another member owns
+   * everything it stands by, and takes over within the wait.
    */
   pull(options: PullOptions): Promise<Delivery[]>
   progress(): Promise<readonly Progress[]>

@@ -64,6 +64,23 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     t.strictSame(await setting.read('journal'), [], 'nothing was written after the stop')
   })
 
+  t.test('a stop waits for what is being appended', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const running = new Set<string>()
+    const ends = (['calls', 'journal'] as const).map((log) => {
+      running.add(log)
+      return stream.append(log, [record(log)]).finally(() => running.delete(log))
+    })
+    await stream.stop()
+    t.strictSame([...running], [], 'all ended before stop resolved')
+    for (const [index, end] of (await Promise.allSettled(ends)).entries()) {
+      const log = index === 0 ? 'calls' : 'journal'
+      if (end.status === 'fulfilled') t.strictSame(textsOf(await setting.read(log)), [log], 'it says so and is there')
+      else t.match(end.reason, failure('stopping'))
+    }
+  })
+
   t.test('a consumer stops by itself', async (t) => {
     const setting = await Setting.make(t, harness)
     const stream = await setting.start()

@@ -1,0 +1,156 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import {
+  DEFAULT_RETRY_POLICY,
+  ERRORS,
+  formatDuration,
+  InstructionSchema,
+  LIMITS,
+  parseInstruction,
+} from '@posthaste/core'
+import t from 'tap'
+import { environmentName, flagName, loadConfig, SETTING_KEYS } from '../src/index.js'
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url))
+const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8')
+
+const errors = read('docs', 'errors.md')
+const configuration = read('docs', 'configuration.md')
+const api = read('docs', 'http-api.md')
+
+t.test('the tables are those of the code: npm run docs', async (t) => {
+  const { renderDocs } = await import(pathToFileURL(join(root, 'scripts', 'generate-docs.mjs')).href)
+  const docs: Record<string, string> = await renderDocs()
+  t.strictSame(Object.keys(docs), ['docs/errors.md', 'docs/configuration.md', 'docs/http-api.md'])
+  for (const [path, text] of Object.entries(docs)) t.ok(read(path) === text, `${path} is up to date`)
+})
+
+t.test('every code stands in one table, and every code in a table is one', async (t) => {
+  const rows = tableRows(errors)
+  t.strictSame(rows.map(([code = '']) => unquote(code)).sort(), Object.keys(ERRORS).sort())
+  for (const [code, { status, title }] of Object.entries(ERRORS)) {
+    const row = rows.find(([first = '']) => unquote(first) === code) ?? []
+    t.equal(row.at(-1), title)
+    if (status > 0) t.equal(row[1], String(status))
+  }
+})
+
+t.test('every setting is documented, and every documented one is there', async (t) => {
+  const rows = tableRows(configuration)
+  t.strictSame(
+    rows.map((cells) => cells.slice(0, 3).map(unquote)),
+    SETTING_KEYS.map((key) => [`--${flagName(key)}`, environmentName(key), key]),
+  )
+  for (const name of configuration.match(/POSTHASTE_[A-Z_]+\b/g) ?? [])
+    t.ok(name === 'POSTHASTE_CONFIG' || SETTING_KEYS.map(environmentName).includes(name), name)
+})
+
+t.test('every example of a configuration is valid', async (t) => {
+  const examples = blocks(configuration, 'json')
+  t.equal(examples.length, 1)
+  for (const example of examples) t.ok(loadConfig({ environment: {}, flags: asFlags(JSON.parse(example)) }))
+})
+
+t.test('every field of an instruction is documented, and every documented one is there', async (t) => {
+  const { retry, ...fields } = InstructionSchema.properties
+  const section = api.slice(api.indexOf('### The instruction'), api.indexOf('### Retries'))
+  t.strictSame(
+    tableRows(section).map(([name = '']) => unquote(name)),
+    [...Object.keys(fields), 'retry'],
+  )
+  const retries = tableRows(api.slice(api.indexOf('### Retries'), api.indexOf('### When it is refused')))
+  const policy: Record<string, string> = {
+    maxAttempts: String(DEFAULT_RETRY_POLICY.maxAttempts),
+    initialDelay: formatDuration(DEFAULT_RETRY_POLICY.initialDelayMs),
+    factor: String(DEFAULT_RETRY_POLICY.factor),
+    maxDelay: formatDuration(DEFAULT_RETRY_POLICY.maxDelayMs),
+    jitter: DEFAULT_RETRY_POLICY.jitter,
+  }
+  t.strictSame(
+    Object.fromEntries(retries.map(([name = '', fallback = '']) => [unquote(name), unquote(fallback)])),
+    policy,
+  )
+  t.strictSame(Object.keys(policy), Object.keys((retry as { properties: object }).properties))
+})
+
+t.test('every limit has a row', async (t) => {
+  const rows = tableRows(api.slice(api.indexOf('### Limits'), api.indexOf('## What the target gets')))
+  t.equal(rows.length, Object.keys(LIMITS).length)
+})
+
+t.test('every example of an instruction is accepted', async (t) => {
+  const sent = [...api.matchAll(/ -d '([^']+)'/g)].map(([, text = '']) => text)
+  const shown = blocks(api, 'json').filter((text) => text.includes('"target"'))
+  t.equal(sent.length, 2)
+  t.equal(shown.length, 3)
+  // Times in them are to stay ahead whenever this is run.
+  const nowMs = Date.parse('2026-12-01T00:00:00Z')
+  for (const text of [...sent, ...shown]) t.ok(parseInstruction(JSON.parse(text), nowMs), text)
+})
+
+t.test('every answer shown is JSON, and a problem is one of ours', async (t) => {
+  const answers = blocks(api, '').map((block) => block.split('\n\n')[1] ?? '')
+  t.equal(answers.length, 4)
+  for (const answer of answers) {
+    const { code, status, title } = JSON.parse(answer)
+    if (code === undefined) continue
+    t.match(ERRORS[code as keyof typeof ERRORS], { status, title })
+  }
+  for (const text of blocks(errors, 'json')) {
+    const { code, status, title } = JSON.parse(text)
+    t.match(ERRORS[code as keyof typeof ERRORS], { status, title })
+  }
+})
+
+t.test('every header of ours that the code names is documented, and the other way round', async (t) => {
+  const sources = ['core', 'accepter', 'listener'].flatMap((name) => {
+    const folder = join('packages', name, 'src')
+    return readdirSync(join(root, folder)).map((file) => read(folder, file))
+  })
+  const inCode = sources.flatMap((text) => text.match(/(?<=')posthaste-[a-z][a-z-]*[a-z](?=')/g) ?? [])
+  const inDocs = api.match(/\bPosthaste-[A-Z][A-Za-z-]*/g) ?? []
+  const names = (all: readonly string[]): string[] => [...new Set(all.map((name) => name.toLowerCase()))].sort()
+  t.strictSame(names(inDocs), names(inCode))
+})
+
+t.test('every link leads somewhere', async (t) => {
+  for (const [name, text] of Object.entries({ errors, configuration, api })) {
+    for (const [, path = '', anchor] of text.matchAll(/\]\(([^)#]*)(?:#([^)]+))?\)/g)) {
+      const document = path === '' ? text : read('docs', path)
+      const anchors = [...document.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+        title.toLowerCase().replace(/\W+/g, '-'),
+      )
+      t.ok(anchor === undefined || anchors.includes(anchor), `${name}: ${path}#${anchor}`)
+    }
+  }
+})
+
+/** The cells of all tables of a document, without the heads. */
+function tableRows(text: string): string[][] {
+  const lines = text.split('\n')
+  return lines
+    .filter(
+      (line, index) => line.startsWith('|') && !line.startsWith('| ---') && !lines[index + 1]?.startsWith('| ---'),
+    )
+    .map((line) =>
+      line
+        .slice(2, -2)
+        .split(/(?<!\\) \| /)
+        .map((cell) => cell.trim()),
+    )
+}
+
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)]
+    .filter(([, given]) => given === language)
+    .map(([, , body = '']) => body)
+}
+
+function unquote(cell: string): string {
+  return cell.replaceAll('`', '')
+}
+
+function asFlags(settings: Record<string, string | number>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, String(value)]))
+}

@@ -1,0 +1,100 @@
+// npm run docs: writes the tables of docs/ from the code, between markers. A test calls `renderDocs` to see that they
+// are up to date.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { prepare, root } from './prepare.mjs'
+
+/** Returns the documents as they should be, by their path within the repository. */
+export async function renderDocs() {
+  // Not at the top: they may have to be built first.
+  const { ERRORS, formatDuration, LIMITS } = await import('../packages/core/dist/src/index.js')
+  const { environmentName, flagName, SETTINGS } = await import('../packages/server/dist/src/index.js')
+  const tables = {
+    'docs/errors.md': errorTables(ERRORS),
+    'docs/configuration.md': { settings: settingsTable(SETTINGS, flagName, environmentName) },
+    'docs/http-api.md': { limits: limitsTable(LIMITS, formatDuration) },
+  }
+  return Object.fromEntries(Object.entries(tables).map(([path, byName]) => [path, fill(path, byName)]))
+}
+
+function fill(path, tables) {
+  let text = readFileSync(join(root, path), 'utf8')
+  for (const [name, table] of Object.entries(tables)) {
+    const [begin, end] = [`<!-- generated: ${name} -->\n`, '<!-- end -->']
+    const from = text.indexOf(begin)
+    const to = text.indexOf(end, from)
+    if (from < 0 || to < 0) throw new Error(`${path} lacks the markers for ${name}`)
+    text = `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`
+  }
+  return text
+}
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |\n`
+  return line(head) + line(head.map(() => '---')) + rows.map(line).join('')
+}
+
+function errorTables(errors) {
+  const starts = ['invalid-configuration', 'stream-unfit']
+  const rows = { answers: [], failures: [], starts: [] }
+  for (const [code, { retriable, status, title }] of Object.entries(errors)) {
+    const again = retriable ? 'yes' : 'no'
+    if (status > 0) rows.answers.push([`\`${code}\``, status, again, title])
+    else if (starts.includes(code)) rows.starts.push([`\`${code}\``, title])
+    else rows.failures.push([`\`${code}\``, again, title])
+  }
+  return {
+    answers: table(['code', 'status', 'may succeed later', 'meaning'], rows.answers),
+    failures: table(['code', 'tried again', 'meaning'], rows.failures),
+    starts: table(['code', 'meaning'], rows.starts),
+  }
+}
+
+function settingsTable(settings, flagName, environmentName) {
+  const rows = Object.entries(settings).map(([key, { default: fallback, description, range, type }]) => [
+    `\`--${flagName(key)}\``,
+    `\`${environmentName(key)}\``,
+    `\`${key}\``,
+    range ? `${type}, ${range}` : type,
+    `\`${fallback}\``,
+    description,
+  ])
+  return table(['flag', 'environment', 'file', 'type', 'default', 'what it is'], rows)
+}
+
+function limitsTable(limits, formatDuration) {
+  const bytes = (n) => (n % 1024 ** 2 === 0 ? `${n / 1024 ** 2} MiB` : `${n / 1024} KiB`)
+  const ms = (n) => `\`${formatDuration(n)}\``
+  const plain = (n) => n
+  const characters = (n) => `${n} characters`
+  const words = {
+    urlBytesMax: ['A URL, its query included', bytes],
+    methodLengthMax: ['`method`', characters],
+    headerCountMax: ['Headers; each value of a list counts', plain],
+    headerBytesMax: ['Names and values of all headers together', bytes],
+    queryParametersMax: ['Names in `query`', plain],
+    correlationIdLengthMax: ['`correlationId`', characters],
+    delayMsMax: ['How far ahead `notBefore`, `delay`, `expiresAt` and `expiresIn` may lie', ms],
+    timeoutMsMin: ['Shortest `timeout`', ms],
+    timeoutMsMax: ['Longest `timeout`', ms],
+    retryAttemptsMax: ['`retry.maxAttempts`', plain],
+    retryDelayMsMax: ['`retry.initialDelay` and `retry.maxDelay`', ms],
+    retryFactorMax: ['`retry.factor`', plain],
+    depthMax: ['Invocations that give rise to one another', plain],
+    recordBytesMax: ['An instruction as a [record](record-format.md): a line of JSON and the bytes of the body', bytes],
+    responseHeaderBytesMax: ['Headers of a response that are recorded; what goes beyond is left out', bytes],
+  }
+  const rows = Object.entries(limits).map(([name, value]) => {
+    if (!words[name]) throw new Error(`there are no words for the limit ${name}`)
+    const [what, show] = words[name]
+    return [what, show(value)]
+  })
+  return table(['what', 'limit'], rows)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await prepare()
+  for (const [path, text] of Object.entries(await renderDocs())) writeFileSync(join(root, path), text)
+}
