@@ -181,9 +181,13 @@ function installation(name, shim, parent = folder) {
   const control = join(folder, `${name}.control`)
   return {
     dataDir,
-    start: (role, settings) => {
-      const environment = shim && { LD_PRELOAD: shim, DURABILITY_CONTROL: control }
-      return PosthasteProcess.start({ role, dataDir, settings, ...(environment && { environment }) })
+    start: (role, settings = {}) => {
+      // A process starts with what stands in the environment now.
+      const environment = shim ? { LD_PRELOAD: shim, DURABILITY_CONTROL: control } : {}
+      Object.assign(process.env, environment)
+      const started = PosthasteProcess.start({ role, dataDir, settings })
+      for (const name of Object.keys(environment)) delete process.env[name]
+      return started
     },
     tell: (what) => {
       writeFileSync(`${control}.new`, what)

@@ -4,9 +4,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { prepare, root } from './prepare.mjs'
+import { prepare, root, run } from './prepare.mjs'
 
-/** Returns the documents as they should be, by their path within the repository. */
+/** Returns the documents as they should be but for the layout of tables, by their path within the repository. */
 export async function renderDocs() {
   // Not at the top: they may have to be built first.
   const { ERRORS, formatDuration, LIMITS } = await import('../packages/core/dist/src/index.js')
@@ -96,5 +96,8 @@ function limitsTable(limits, formatDuration) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await prepare()
-  for (const [path, text] of Object.entries(await renderDocs())) writeFileSync(join(root, path), text)
+  const docs = await renderDocs()
+  for (const [path, text] of Object.entries(docs)) writeFileSync(join(root, path), text)
+  // The formatter lays out tables in its own way.
+  process.exitCode = run('biome', ['format', '--write', '--no-errors-on-unmatched', ...Object.keys(docs)])
 }

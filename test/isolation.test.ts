@@ -21,9 +21,13 @@ const HANGING_TARGETS = 50
 const FACTOR_MAX = 2
 /** Where the machine was busy with something else, and the two runs cannot be compared: sooner than a time-out. */
 const BUSY_MS_MAX = 30_000
+/** Alone they take a second of CPU: even on a busy machine it is the target that decides, and it answers at once. */
+const ALONE_MS_MAX = 10_000
+/** Of the quick ones, alone, so many may be moved aside: their target is never the one that is slow. */
+const SPILLED_MAX = QUICK / 20
 /** Memory of the process, with the pages of the data file that it has mapped. */
 const MEMORY_MIB_MAX = 400
-const IN_FLIGHT_MAX = 4_096
+const IN_FLIGHT_MAX = 8_192
 const APPEND_RECORDS = 5_000
 const LOOK_MS = 100
 
@@ -34,6 +38,14 @@ interface Run {
   readonly cpuMs: number
   readonly memoryMiB: number
   readonly inFlightMax: number
+  /** Records moved aside. */
+  readonly spilled: number
+}
+
+/** Of what a ping answers. */
+interface Report {
+  readonly spilled: number
+  readonly partitions: readonly { readonly inFlight: number }[]
 }
 
 t.setTimeout(120_000)
@@ -45,13 +57,16 @@ t.test('targets that hang do not hold up one that answers', { timeout: 110_000 }
   const hanging = await startHangingTargets(t)
   const among = await run(t, dataDir, hanging, load)
   const machine = load.end()
-  for (const [name, { cpuMs, inFlightMax, memoryMiB, quickMs }] of Object.entries({ alone, among })) {
+  for (const [name, { cpuMs, inFlightMax, memoryMiB, quickMs, spilled }] of Object.entries({ alone, among })) {
     const rate = Math.round((QUICK / quickMs) * 1_000)
-    t.comment(`${name}: ${quickMs} ms, ${rate}/s, CPU ${cpuMs} ms, ${memoryMiB} MiB, ${inFlightMax} in flight`)
+    t.comment(`${name}: ${quickMs} ms, ${rate}/s, CPU ${cpuMs} ms, ${memoryMiB} MiB`)
+    t.comment(`  ${inFlightMax} in flight at most, ${spilled} moved aside`)
   }
   const factor = among.quickMs / alone.quickMs
   t.comment(`${factor.toFixed(2)} times as long; machine: ${JSON.stringify(machine)}`)
-  if (machine.idle) t.ok(factor <= FACTOR_MAX, `the quick ones take at most ${FACTOR_MAX} times as long`)
+  t.ok(alone.quickMs <= ALONE_MS_MAX, `alone they take at most ${ALONE_MS_MAX} ms`)
+  if (machine.alone) t.ok(alone.spilled <= SPILLED_MAX, `alone at most ${SPILLED_MAX} are moved aside`)
+  if (machine.alone) t.ok(factor <= FACTOR_MAX, `the quick ones take at most ${FACTOR_MAX} times as long`)
   else t.ok(among.quickMs <= BUSY_MS_MAX, 'the quick ones wait for no time-out')
   t.ok(among.memoryMiB <= MEMORY_MIB_MAX, `the process takes at most ${MEMORY_MIB_MAX} MiB`)
   t.ok(among.inFlightMax <= IN_FLIGHT_MAX, `at most ${IN_FLIGHT_MAX} records are delivered and not completed`)
@@ -70,23 +85,27 @@ async function run(t: Test, dataDir: string, hanging: readonly string[], load: L
   t.after(() => target.stop())
   t.after(() => client.close())
   await fill(dataDir, `${target.url}/quick`, hanging)
-  const posthaste = await PosthasteProcess.start({ role: 'start', dataDir })
+  const posthaste = new PosthasteProcess({ role: 'start', dataDir })
   load.add(posthaste.pid)
+  await posthaste.ready()
+  const startCpuMs = load.look(posthaste.pid)
   const startedMs = Date.parse(String(posthaste.lines.find(({ url }) => url === posthaste.url)?.time))
   let inFlightMax = 0
-  const looking = setInterval(async () => {
-    const report = await client.request(`${posthaste.url}/cycle?wait=0ms`).catch(() => undefined)
-    const [partition] = (report?.json as { partitions: { inFlight: number }[] } | undefined)?.partitions ?? []
-    inFlightMax = Math.max(inFlightMax, partition?.inFlight ?? 0)
-  }, LOOK_MS)
+  const look = async (): Promise<Report> => {
+    const report = (await client.request(`${posthaste.url}/cycle?wait=0ms`)).json as Report
+    inFlightMax = Math.max(inFlightMax, report.partitions[0]?.inFlight ?? 0)
+    return report
+  }
+  const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS)
   await target.until(({ arrivals }) => arrivals.length === QUICK, 60_000)
   const quickMs = (target.arrivals.at(-1)?.atMs as number) - startedMs
   clearInterval(looking)
+  const { spilled } = await look()
   const memoryMiB = memoryMiBOf(posthaste.pid)
-  const cpuMs = load.look(posthaste.pid)
+  const cpuMs = load.look(posthaste.pid) - startCpuMs
   posthaste.kill('SIGKILL')
   await posthaste.exited
-  return { quickMs, cpuMs, memoryMiB, inFlightMax }
+  return { quickMs, cpuMs, memoryMiB, inFlightMax, spilled }
 }
 
 /** Puts calls of the quick target on the stream, and with each as many of the hanging ones as makes 200,000 in all. */

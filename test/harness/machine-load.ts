@@ -17,7 +17,9 @@ export interface MachineLoad {
   readonly loopDelayMs: number
   /** Over the last minute, ours included. */
   readonly loadAverage: number
-  /** Whether a timing measured here says something about Posthaste and not about its neighbours. */
+  /** Whether the CPUs were ours, so that what was measured says something about Posthaste and not about neighbours. */
+  readonly alone: boolean
+  /** Whether this process, besides, ran whenever it wanted to. Only for tests that leave their event loop free. */
   readonly idle: boolean
 }
 
@@ -34,7 +36,7 @@ export class LoadMeter {
     this.#loop.enable()
   }
 
-  /** Counts the CPU time of a process as ours. Add it while it runs. */
+  /** Counts the CPU time of a process as ours from now on: add it right when it starts, or it counts as another's. */
   add(pid: number): void {
     const fromMs = processMs(pid) ?? 0
     this.#ours.set(pid, { fromMs, lastMs: fromMs })
@@ -59,6 +61,7 @@ export class LoadMeter {
       others: round(others),
       loopDelayMs: round(loopDelayMs),
       loadAverage: round(loadavg()[0] as number),
+      alone: others <= OTHERS_MAX,
       idle: others <= OTHERS_MAX && loopDelayMs <= LOOP_DELAY_MS_MAX,
     }
   }

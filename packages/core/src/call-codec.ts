@@ -55,6 +55,23 @@ export function encodeCall(call: Call): Uint8Array {
   )
 }
 
+const OWN_START = '{"v":1,"id":"'
+const TARGET_START = '"target":"'
+/** Where the target's origin ends at the latest in what `encodeCall` writes, but for very long names. */
+const PEEK_BYTES = 400
+
+/**
+ * Reads the target's origin from a record that looks like one of `encodeCall`, without reading the rest; undefined if it
+ * does not. It is good enough to put the record off as it is, not to call: nothing is checked.
+ */
+export function peekOrigin(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, PEEK_BYTES)).toString('latin1')
+  if (!start.startsWith(OWN_START)) return undefined
+  const target = start.indexOf(TARGET_START) + TARGET_START.length
+  const end = start.indexOf('/', target + 'https://'.length)
+  return target < TARGET_START.length || end < 0 ? undefined : start.slice(target, end)
+}
+
 export interface DecodedCall {
   readonly call: Call
   /** Whether the record says the same wherever it stands, so that it can be put back as it is. */

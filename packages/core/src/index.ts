@@ -1,5 +1,12 @@
 export type { Call } from './call.js'
-export { type DecodedCall, decodeCall, encodeCall, RECORD_VERSION, type RecordOrigin } from './call-codec.js'
+export {
+  type DecodedCall,
+  decodeCall,
+  encodeCall,
+  peekOrigin,
+  RECORD_VERSION,
+  type RecordOrigin,
+} from './call-codec.js'
 export { type Clock, systemClock } from './clock.js'
 export { formatDuration, parseDuration } from './duration.js'
 export { ERRORS, type ErrorCode, type FieldError, PosthasteError } from './errors.js'

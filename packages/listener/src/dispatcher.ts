@@ -1,5 +1,5 @@
-import { type DecodedCall, encodeCall, type Outcome, originOf } from '@posthaste/core'
-import type { Delivery, Effects, NewTimer } from '@posthaste/stream'
+import { type DecodedCall, encodeCall, type Outcome, originOf, peekOrigin } from '@posthaste/core'
+import type { Completed, Delivery, NewTimer } from '@posthaste/stream'
 import { admit } from './admission.js'
 import { AttemptLog } from './attempt-log.js'
 import { type Ending, endAttempt } from './effects.js'
@@ -30,6 +30,9 @@ const STOP_WRITE_MS = 5_000
 interface Job extends DecodedCall {
   readonly delivery: Delivery
 }
+
+/** What became of a record. */
+type Ended = Pick<Ending, 'effects'> & { readonly state: Ending['state'] | 'deferred' | 'spilled' }
 
 interface Running extends Job {
   readonly exchange: Exchange
@@ -144,11 +147,22 @@ export class Dispatcher {
       this.#release(delivery)
       return
     }
+    if (this.#spillUnread(delivery)) return
     const admitted = admit(delivery.record, this.#options.recordBytesMax, this.#options.clock.now())
     if (admitted.kind === 'call') this.#queue({ delivery, ...admitted.decoded })
     else if (admitted.kind === 'defer') this.#putOff({ delivery, ...admitted.decoded }, admitted.dueMs, 'deferred')
     else if (admitted.kind === 'end') this.#complete(delivery, admitted.ending)
     else this.#block(delivery, admitted.reason)
+  }
+
+  /** What waits for a stuck target is not worth reading each time that it comes by: there may be very much of it. */
+  #spillUnread(delivery: Delivery): boolean {
+    const origin = peekOrigin(delivery.record.value)
+    const target = origin === undefined ? undefined : this.#targets.known(origin)
+    if (!target || !this.#waitsTooLong(target, this.#timeMs)) return false
+    const { key, value } = delivery.record
+    this.#complete(delivery, { state: 'spilled', effects: { timers: [{ key, dueMs: this.#turnMs(target), value }] } })
+    return true
   }
 
   #block(delivery: Delivery, reason: string): void {
@@ -165,7 +179,7 @@ export class Dispatcher {
     const nowMs = this.#timeMs
     const target = this.#targets.of(originOf(job.call.target), nowMs)
     if (target.waiting.length === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
-    else if (this.#waitsTooLong(target, nowMs)) this.#spill(job, target, nowMs)
+    else if (this.#waitsTooLong(target, nowMs)) this.#spill(job, target)
     else this.#targets.wait(target, job, nowMs)
   }
 
@@ -194,8 +208,12 @@ export class Dispatcher {
     this.#tally.called += 1
     const ending = endAttempt(call, delivery.record, outcome, retry, clock.now(), Math.random())
     this.#attemptLog.write(call, outcome, ending)
-    if (running.checkedOut) await this.#write(delivery, ending.effects, ending.state)
-    else this.#complete(delivery, ending)
+    if (!running.checkedOut) {
+      this.#complete(delivery, ending)
+      return
+    }
+    this.#count(ending, await delivery.complete(ending.effects))
+    this.#notify()
   }
 
   #keepUnmade(running: Running): void {
@@ -228,7 +246,7 @@ export class Dispatcher {
     for (const target of this.#targets.waiting()) {
       const late: Job[] = []
       while (target.waiting.length > 0 && this.#waitsTooLong(target, nowMs)) late.push(this.#targets.takeLast(target))
-      for (const job of late.reverse()) this.#spill(job, target, nowMs)
+      for (const job of late.reverse()) this.#spill(job, target)
     }
     this.#startNext()
     this.#sortUnheld()
@@ -255,9 +273,13 @@ export class Dispatcher {
     this.#release(running.delivery)
   }
 
-  #spill(job: Job, target: Target<Job>, nowMs: number): void {
-    const awayMs = target.nextTurnMs(nowMs) - nowMs
-    this.#putOff(job, this.#options.clock.now() + awayMs, 'spilled')
+  #spill(job: Job, target: Target<Job>): void {
+    this.#putOff(job, this.#turnMs(target), 'spilled')
+  }
+
+  /** When to bring back a call that is moved aside, in milliseconds since the Unix epoch. */
+  #turnMs(target: Target<Job>): number {
+    return this.#options.clock.now() + target.nextTurnMs(this.#timeMs) - this.#timeMs
   }
 
   #putOff(job: Job, dueMs: number, as: 'deferred' | 'spilled'): void {
@@ -272,14 +294,15 @@ export class Dispatcher {
     running.exchange.abort(NOT_MADE)
   }
 
-  #complete(delivery: Delivery, ending: Ending | { state: 'deferred' | 'spilled'; effects: Effects }): void {
-    void this.#write(delivery, ending.effects, ending.state).then(() => this.#release(delivery))
+  #complete(delivery: Delivery, ending: Ended): void {
+    void delivery.complete(ending.effects).then((completed) => {
+      this.#count(ending, completed)
+      this.#release(delivery)
+    })
   }
 
-  async #write(delivery: Delivery, effects: Effects, state: Ending['state'] | 'deferred' | 'spilled'): Promise<void> {
-    const completed = await delivery.complete(effects)
-    this.#tally[completed === 'done' ? state : 'lost'] += 1
-    this.#notify()
+  #count(ending: Ended, completed: Completed): void {
+    this.#tally[completed === 'done' ? ending.state : 'lost'] += 1
   }
 
   /** Lets go of a delivery, completed or not. */

@@ -27,6 +27,11 @@ export class Targets<W> {
     this.#placesPerTarget = placesPerTarget
   }
 
+  /** The target of an origin if anything is known of it. */
+  known(origin: string): Target<W> | undefined {
+    return this.#targets.get(origin)
+  }
+
   of(origin: string, nowMs: number): Target<W> {
     let target = this.#targets.get(origin)
     if (!target) {

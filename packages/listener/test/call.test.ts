@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isTruncated, type TargetResponse } from '@posthaste/core'
 import t from 'tap'
 import { runOne, type Seen, startListener, startTarget } from './setting.js'
@@ -152,11 +153,15 @@ t.test('the response is captured with its status, headers and body', async (t) =
 })
 
 t.test('a body up to the limit is kept, one byte more is not', async (t) => {
-  const target = await startTarget(t, ({ url }, response) => {
+  const target = await startTarget(t, async ({ url }, response) => {
     // In pieces, so that the limit is met in the middle.
-    const size = Number(url.slice(1))
-    response.write(Buffer.alloc(Math.floor(size / 2), 'a'))
-    setImmediate(() => response.end(Buffer.alloc(Math.ceil(size / 2), 'b')))
+    const bytes = Buffer.alloc(Number(url.slice(1)), 'a')
+    const pieces = [0, 0.1, 0.2, 0.6, 1].map((part) => Math.floor(part * bytes.length))
+    for (const [index, from] of pieces.entries()) {
+      response.write(bytes.subarray(from, pieces[index + 1]))
+      await sleep(1)
+    }
+    response.end()
   })
   const running = await startListener(t, { responseBytesMax: 10_000 })
   for (const [size, kept] of [
@@ -164,6 +169,7 @@ t.test('a body up to the limit is kept, one byte more is not', async (t) => {
     [1, 1],
     [10_000, 10_000],
     [10_001, 0],
+    [20_000, 0],
     [3_000_000, 0],
   ] as const) {
     const entry = await runOne(running, { target: `${target.url}/${size}` })

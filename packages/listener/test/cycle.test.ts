@@ -26,19 +26,19 @@ t.test('nothing is called before a trigger', async (t) => {
 
 t.test('a cycle lingers, a trigger extends it, and the next one is another', async (t) => {
   const target = await startTarget(t)
-  const { listener, stream } = await startListener(t, { lingerMs: 300 })
+  const { listener, stream } = await startListener(t, { lingerMs: 2_000 })
   const first = await listener.ping('ping', 1_000)
   t.match(first, { cycle: 1, drained: true, running: true, endedAt: null })
-  await sleep(150)
+  await sleep(800)
   await submit(stream, [{ target: target.url }])
   await finalStates(stream, 1)
   t.match(await listener.ping('schedule', 0), { cycle: 1, trigger: 'ping', called: 1 })
-  await sleep(200)
+  await sleep(1_500)
   t.match(await listener.report(), { cycle: 1, running: true }, 'the second trigger extended it')
   await until(async () => !(await listener.report()).running)
   const ended = await listener.report()
   t.match(ended, { cycle: 1, startedAt: first.startedAt, called: 1, succeeded: 1 })
-  t.ok(Date.parse(ended.endedAt as string) - Date.parse(ended.startedAt as string) >= 440)
+  t.ok(Date.parse(ended.endedAt as string) - Date.parse(ended.startedAt as string) >= 2_750)
 
   await submit(stream, [{ target: target.url }])
   await sleep(100)

@@ -23,7 +23,7 @@ t.test('the tables are those of the code: npm run docs', async (t) => {
   const { renderDocs } = await import(pathToFileURL(join(root, 'scripts', 'generate-docs.mjs')).href)
   const docs: Record<string, string> = await renderDocs()
   t.strictSame(Object.keys(docs), ['docs/errors.md', 'docs/configuration.md', 'docs/http-api.md'])
-  for (const [path, text] of Object.entries(docs)) t.ok(read(path) === text, `${path} is up to date`)
+  for (const [path, text] of Object.entries(docs)) t.ok(plain(read(path)) === plain(text), `${path} is up to date`)
 })
 
 t.test('every code stands in one table, and every code in a table is one', async (t) => {
@@ -126,9 +126,14 @@ t.test('every link leads somewhere', async (t) => {
   }
 })
 
+/** A document whose tables are not laid out. */
+function plain(text: string): string {
+  return text.replace(/^\|.*$/gm, (line) => line.replace(/ +/g, ' ').replace(/-{3,}/g, '---'))
+}
+
 /** The cells of all tables of a document, without the heads. */
 function tableRows(text: string): string[][] {
-  const lines = text.split('\n')
+  const lines = plain(text).split('\n')
   return lines
     .filter(
       (line, index) => line.startsWith('|') && !line.startsWith('| ---') && !lines[index + 1]?.startsWith('| ---'),

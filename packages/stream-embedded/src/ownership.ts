@@ -276,5 +276,10 @@ export class Ownership implements DeliverySource {
 }
 
 function gather<K extends 'journal' | 'children' | 'timers'>(group: readonly Completion[], kind: K) {
-  return group.flatMap(({ effects }) => effects[kind] ?? []) as NonNullable<Completion['effects'][K]>[number][]
+  const all: NonNullable<Completion['effects'][K]>[number][] = []
+  for (const { effects } of group) {
+    const some = effects[kind]
+    if (some) for (const one of some) all.push(one)
+  }
+  return all
 }

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { Pool } from 'undici'
+import { Exchange, type ExchangeOptions, NOT_MADE } from '../src/exchange.js'
+import { startBlackHole } from './black-hole.js'
+import { startTarget, until } from './setting.js'
+
+t.test('what may be in other hands by the time it would be sent is not sent', async (t) => {
+  const target = await startTarget(t)
+  const pool = poolFor(t, target.url)
+  let held = true
+  const first = exchange({ held: () => held })
+  first.start(pool, { method: 'GET', path: '/' })
+  t.match(await first.outcome, { kind: 'answered', response: { status: 200 } })
+  held = false
+  const second = exchange({ held: () => held })
+  second.start(pool, { method: 'GET', path: '/' })
+  t.equal(await second.outcome, NOT_MADE)
+  await sleep(50)
+  t.equal(target.seen.length, 1)
+})
+
+t.test('a call that is given up while it waits for a connection is never sent', async (t) => {
+  const target = await startTarget(t, (_, response) => setTimeout(() => response.end(), 100))
+  const pool = poolFor(t, target.url)
+  const [running, waiting, late] = [exchange(), exchange(), exchange({ timeoutMs: 20 })]
+  for (const one of [running, waiting, late]) one.start(pool, { method: 'GET', path: '/' })
+  waiting.abort(NOT_MADE)
+  t.equal(await waiting.outcome, NOT_MADE)
+  t.match(await late.outcome, { kind: 'unanswered', code: 'timeout' })
+  t.match(await running.outcome, { kind: 'answered' })
+  await sleep(50)
+  t.equal(target.seen.length, 1)
+})
+
+t.test('a call has one outcome, the first', async (t) => {
+  const target = await startTarget(t)
+  const one = exchange()
+  one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
+  const outcome = await one.outcome
+  one.abort(NOT_MADE)
+  t.equal(await one.outcome, outcome)
+})
+
+t.test('a call that is given up ends its connection', async (t) => {
+  const target = await startTarget(t, () => {})
+  const one = exchange()
+  one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
+  await until(() => target.open() === 1)
+  one.abort(NOT_MADE)
+  await until(() => target.open() === 0, 1_000)
+  t.equal(await one.outcome, NOT_MADE)
+})
+
+t.test('what is wrong with a request itself is an outcome', async (t) => {
+  const target = await startTarget(t)
+  const one = exchange()
+  one.start(poolFor(t, target.url), { method: 'GET', path: '/', headers: ['a\n', 'b'] })
+  t.match(await one.outcome, { kind: 'unanswered', code: 'call-failed' })
+})
+
+t.test('a pool that is closed is an outcome, whatever its connection is doing', async (t) => {
+  const pool = new Pool(new URL(await startBlackHole(t)).origin)
+  const [connecting, after] = [exchange(), exchange()]
+  connecting.start(pool, { method: 'GET', path: '/' })
+  await sleep(20)
+  await pool.destroy()
+  after.start(pool, { method: 'GET', path: '/' })
+  for (const one of [connecting, after]) t.match(await one.outcome, { kind: 'unanswered', code: 'connection-closed' })
+})
+
+function exchange(options: Partial<ExchangeOptions> = {}): Exchange {
+  return new Exchange({ held: () => true, timeoutMs: 5_000, responseBytesMax: 1_024, nowMs: Date.now(), ...options })
+}
+
+function poolFor(t: Test, url: string): Pool {
+  const pool = new Pool(url, { connections: 1, pipelining: 1 })
+  t.teardown(() => pool.destroy())
+  return pool
+}
