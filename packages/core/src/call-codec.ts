@@ -56,6 +56,7 @@ export function encodeCall(call: Call): Uint8Array {
 }
 
 const OWN_START = '{"v":1,"id":"'
+const ACCEPTED_START = '"acceptedAt":"'
 const TARGET_START = '"target":"'
 /** Where the target's origin ends at the latest in what `encodeCall` writes, but for very long names. */
 const PEEK_BYTES = 400
@@ -67,9 +68,12 @@ const PEEK_BYTES = 400
 export function peekOrigin(bytes: Uint8Array): string | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, PEEK_BYTES)).toString('latin1')
   if (!start.startsWith(OWN_START)) return undefined
-  const target = start.indexOf(TARGET_START) + TARGET_START.length
+  const found = start.indexOf(TARGET_START)
+  const accepted = start.indexOf(ACCEPTED_START)
+  if (accepted < 0 || found < accepted) return undefined
+  const target = found + TARGET_START.length
   const end = start.indexOf('/', target + 'https://'.length)
-  return target < TARGET_START.length || end < 0 ? undefined : start.slice(target, end)
+  return end < 0 ? undefined : start.slice(target, end)
 }
 
 export interface DecodedCall {

@@ -132,7 +132,7 @@ export class Dispatcher {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true
     const untilMs = performance.now() + graceMs
-    for (const job of [...this.#targets.clear(), ...this.#unheld.splice(0)]) this.#release(job.delivery)
+    for (const job of [...this.#targets.clear(this.#timeMs), ...this.#unheld.splice(0)]) this.#release(job.delivery)
     while (this.#running.size > 0 && performance.now() < untilMs) await this.change(untilMs - performance.now())
     for (const running of this.#running) this.#handBack(running)
     // What the stream cannot record now is called again later: better than never to stop.
@@ -161,7 +161,7 @@ export class Dispatcher {
     const target = origin === undefined ? undefined : this.#targets.known(origin)
     if (!target || !this.#waitsTooLong(target, this.#timeMs)) return false
     const { key, value } = delivery.record
-    this.#complete(delivery, { state: 'spilled', effects: { timers: [{ key, dueMs: this.#turnMs(target), value }] } })
+    this.#complete(delivery, { state: 'spilled', effects: { timers: [{ key, dueMs: this.#returnMs(target), value }] } })
     return true
   }
 
@@ -178,7 +178,7 @@ export class Dispatcher {
     }
     const nowMs = this.#timeMs
     const target = this.#targets.of(originOf(job.call.target), nowMs)
-    if (target.waiting.length === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
+    if (target.waitingCount === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
     else if (this.#waitsTooLong(target, nowMs)) this.#spill(job, target)
     else this.#targets.wait(target, job, nowMs)
   }
@@ -186,7 +186,7 @@ export class Dispatcher {
   /** Whether one more call must not wait for a target here: it would take long, or others need the room. */
   #waitsTooLong(target: Target<Job>, nowMs: number): boolean {
     const isCrowded = this.#targets.waitingCount > this.#waitingMax / 2
-    return (isCrowded && target.isSilent(nowMs)) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
+    return (isCrowded && target.isStuck(nowMs)) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
   }
 
   async #run(job: Job, target: Target<Job>): Promise<void> {
@@ -245,7 +245,8 @@ export class Dispatcher {
     const nowMs = this.#advanceTime()
     for (const target of this.#targets.waiting()) {
       const late: Job[] = []
-      while (target.waiting.length > 0 && this.#waitsTooLong(target, nowMs)) late.push(this.#targets.takeLast(target))
+      while (target.waitingCount > 0 && this.#waitsTooLong(target, nowMs))
+        late.push(this.#targets.takeLast(target, nowMs))
       for (const job of late.reverse()) this.#spill(job, target)
     }
     this.#startNext()
@@ -274,12 +275,12 @@ export class Dispatcher {
   }
 
   #spill(job: Job, target: Target<Job>): void {
-    this.#putOff(job, this.#turnMs(target), 'spilled')
+    this.#putOff(job, this.#returnMs(target), 'spilled')
   }
 
   /** When to bring back a call that is moved aside, in milliseconds since the Unix epoch. */
-  #turnMs(target: Target<Job>): number {
-    return this.#options.clock.now() + target.nextTurnMs(this.#timeMs) - this.#timeMs
+  #returnMs(target: Target<Job>): number {
+    return this.#options.clock.now() + target.returnMs(this.#timeMs) - this.#timeMs
   }
 
   #putOff(job: Job, dueMs: number, as: 'deferred' | 'spilled'): void {
@@ -324,6 +325,5 @@ function timerOf({ call, delivery, settled }: Job, dueMs: number): NewTimer {
 }
 
 function callEnd(outcome: Outcome | typeof NOT_MADE): CallEnd {
-  if (outcome === NOT_MADE) return 'not made'
-  return outcome.kind === 'answered' ? { answeredInMs: outcome.durationMs } : 'unanswered'
+  return outcome === NOT_MADE ? 'not made' : { answered: outcome.kind === 'answered', durationMs: outcome.durationMs }
 }

@@ -7,14 +7,16 @@ const SILENT_AFTER_MS = 200
 /** How much of the past stays in the average duration with each answer. */
 const MEMORY = 0.9
 const CONNECT_TIMEOUT_MS = 10_000
-/** What is moved aside stays away for at least and at most this long. */
-const SPILL_MS_MIN = 1_000
-const SPILL_MS_MAX = 30_000
+/** What is moved aside because its target is slow comes back in turn, within this time. */
+const TURN_MS_MIN = 1_000
+/** What is moved aside because its target is stuck stays away for twice as long as that has lasted. */
+const AWAY_MS_MIN = 2_000
+const AWAY_MS_MAX = 30_000
 /** Those that come back at one time share a batch on the timers. */
-const SPILL_GRID_MS = 100
+const AWAY_GRID_MS = 100
 
-/** How a call ended for its target: after how long it answered, whatever the status, or that it did not. */
-export type CallEnd = { readonly answeredInMs: number } | 'unanswered' | 'not made'
+/** How a call ended for its target: after how long, and whether with an answer, of whatever status. */
+export type CallEnd = { readonly answered: boolean; readonly durationMs: number } | 'not made'
 
 /**
  * What a listener knows of one origin: its connections, how many calls it may have at once, and its pace. A target
@@ -23,17 +25,19 @@ export type CallEnd = { readonly answeredInMs: number } | 'unanswered' | 'not ma
  */
 export class Target<W> {
   readonly origin: string
-  readonly waiting: W[] = []
+  readonly #waiting: W[] = []
   readonly #placesMax: number
   #pool: Pool | undefined
   #running = 0
   #places: number
   /** Since when something runs or waits; undefined while nothing does. */
   #busySinceMs: number | undefined
-  #lastAnswerMs: number | undefined
-  /** How long its calls take, on average; undefined until it answers, and again when it fails to. */
-  #durationMs: number | undefined
-  /** When the last of those moved aside comes back. */
+  #lastEndMs = 0
+  /** How long its calls take, on average, whatever their end. */
+  #durationMs = 0
+  /** Whether its last call was answered. */
+  #answers = true
+  /** When the last of those that wait their turn elsewhere comes back. */
   #lastTurnMs = 0
   #idleSinceMs: number
 
@@ -64,8 +68,12 @@ export class Target<W> {
     return this.#running < this.#places
   }
 
+  get waitingCount(): number {
+    return this.#waiting.length
+  }
+
   get isIdle(): boolean {
-    return this.#running === 0 && this.waiting.length === 0
+    return this.#running === 0 && this.#waiting.length === 0
   }
 
   idleMs(nowMs: number): number {
@@ -74,7 +82,14 @@ export class Target<W> {
 
   wait(one: W, nowMs: number): void {
     this.#busySinceMs ??= nowMs
-    this.waiting.push(one)
+    this.#waiting.push(one)
+  }
+
+  /** Takes what came first, or last, of what waits; there must be something. */
+  take(which: 'first' | 'last', nowMs: number): W {
+    const one = (which === 'first' ? this.#waiting.shift() : this.#waiting.pop()) as W
+    this.#noteIdle(nowMs)
+    return one
   }
 
   begin(nowMs: number): void {
@@ -84,48 +99,61 @@ export class Target<W> {
 
   end(end: CallEnd, nowMs: number): void {
     this.#running -= 1
-    if (end === 'unanswered') {
-      this.#places = Math.max(1, Math.floor(this.#places / 2))
-      this.#durationMs = undefined
-    } else if (end !== 'not made') {
-      this.#places = Math.min(this.#placesMax, this.#places + 1)
-      this.#durationMs = (this.#durationMs ?? end.answeredInMs) * MEMORY + end.answeredInMs * (1 - MEMORY)
-      this.#lastAnswerMs = nowMs
-      this.#lastTurnMs = 0
+    if (end !== 'not made') {
+      this.#answers = end.answered
+      this.#places = end.answered ? Math.min(this.#placesMax, this.#places + 1) : Math.max(1, this.#places >> 1)
+      this.#durationMs =
+        this.#lastEndMs === 0 ? end.durationMs : this.#durationMs * MEMORY + end.durationMs * (1 - MEMORY)
+      this.#lastEndMs = nowMs
     }
-    if (this.isIdle) {
-      this.#busySinceMs = undefined
-      this.#idleSinceMs = nowMs
-    }
+    this.#noteIdle(nowMs)
   }
 
   /** How long one more call would wait, judged by the target's pace. */
   expectedWaitMs(nowMs: number): number {
-    return (this.waiting.length + 1) * this.#paceMs(nowMs)
+    return (this.#waiting.length + 1) * this.#paceMs(nowMs)
+  }
+
+  /** Whether nothing is to be expected of it soon: no call ends, or those that do take long and get no answer. */
+  isStuck(nowMs: number): boolean {
+    return this.#isSilent(nowMs) || (!this.#answers && this.#durationMs > SILENT_AFTER_MS)
   }
 
   /**
-   * When to bring back a call that is moved aside: in turn, at the target's pace, but not so late that a target which
-   * recovers is left alone for long.
+   * When to bring back a call that is moved aside. If the target is stuck, after a time that grows with its silence; if it
+   * is slow, in turn, at its pace; never so late that a target which recovers is left alone for long.
    */
-  nextTurnMs(nowMs: number): number {
-    const turnMs = Math.max(this.#lastTurnMs, nowMs + SPILL_MS_MIN) + this.#paceMs(nowMs)
-    this.#lastTurnMs = Math.min(turnMs, nowMs + SPILL_MS_MAX)
-    return Math.ceil(this.#lastTurnMs / SPILL_GRID_MS) * SPILL_GRID_MS
+  returnMs(nowMs: number): number {
+    let ms: number
+    if (this.isStuck(nowMs)) {
+      ms = nowMs + Math.max(AWAY_MS_MIN, 2 * this.#silentMs(nowMs))
+    } else {
+      this.#lastTurnMs = Math.max(this.#lastTurnMs, nowMs + TURN_MS_MIN) + this.#paceMs(nowMs)
+      ms = this.#lastTurnMs
+    }
+    return Math.ceil(Math.min(ms, nowMs + AWAY_MS_MAX) / AWAY_GRID_MS) * AWAY_GRID_MS
   }
 
-  /** Whether it has been asked for longer than usual without an answer. */
-  isSilent(nowMs: number): boolean {
-    return this.#silentMs(nowMs) > Math.max(SILENT_AFTER_MS, 2 * (this.#durationMs ?? 0))
-  }
-
-  /** Time from one call's start to the next. One that answers will soon have all its places. */
+  /** Time from one call's start to the next. A target that answers will soon have all its places. */
   #paceMs(nowMs: number): number {
-    return this.isSilent(nowMs) ? this.#silentMs(nowMs) / this.#places : (this.#durationMs ?? 0) / this.#placesMax
+    if (this.#isSilent(nowMs)) return this.#silentMs(nowMs) / this.#places
+    return this.#durationMs / (this.#answers ? this.#placesMax : this.#places)
   }
 
+  #isSilent(nowMs: number): boolean {
+    return this.#silentMs(nowMs) > Math.max(SILENT_AFTER_MS, 2 * this.#durationMs)
+  }
+
+  /** For how long it has been asked and no call has ended. */
   #silentMs(nowMs: number): number {
-    return nowMs - Math.max(this.#lastAnswerMs ?? 0, this.#busySinceMs ?? nowMs)
+    return nowMs - Math.max(this.#lastEndMs, this.#busySinceMs ?? nowMs)
+  }
+
+  #noteIdle(nowMs: number): void {
+    if (!this.isIdle) return
+    this.#busySinceMs = undefined
+    this.#lastTurnMs = 0
+    this.#idleSinceMs = nowMs
   }
 
   /** Closes its connections. */

@@ -56,9 +56,9 @@ export class Targets<W> {
   }
 
   /** Takes back what came last for a target that something waits for. */
-  takeLast(target: Target<W>): W {
+  takeLast(target: Target<W>, nowMs: number): W {
     this.#waitingCount -= 1
-    return target.waiting.pop() as W
+    return target.take('last', nowMs)
   }
 
   /** Takes a place for one call, if there is one. */
@@ -77,23 +77,26 @@ export class Targets<W> {
   /** Takes what waits for the target whose turn it is, with a place for it; undefined if nothing can start. */
   next(nowMs: number): { readonly job: W; readonly target: Target<W> } | undefined {
     for (const target of this.#waiting) {
-      if (target.waiting.length === 0) {
+      if (target.waitingCount === 0) {
         this.#waiting.delete(target)
         continue
       }
       if (!this.begin(target, nowMs)) continue
-      const job = target.waiting.shift() as W
+      const job = target.take('first', nowMs)
       this.#waitingCount -= 1
       this.#waiting.delete(target)
-      if (target.waiting.length > 0) this.#waiting.add(target)
+      if (target.waitingCount > 0) this.#waiting.add(target)
       return { job, target }
     }
     return undefined
   }
 
   /** Forgets what waits and returns it. */
-  clear(): W[] {
-    const jobs = [...this.#waiting].flatMap((target) => target.waiting.splice(0))
+  clear(nowMs: number): W[] {
+    const jobs: W[] = []
+    for (const target of this.#waiting) {
+      while (target.waitingCount > 0) jobs.push(target.take('first', nowMs))
+    }
     this.#waiting.clear()
     this.#waitingCount = 0
     return jobs

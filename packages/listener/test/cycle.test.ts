@@ -84,10 +84,10 @@ t.test('what comes after a ping does not keep it waiting', async (t) => {
 t.test('what is due at a ping is called before its answer', async (t) => {
   const target = await startTarget(t)
   const { listener, stream } = await startListener(t, { lingerMs: 0 })
-  await submit(stream, [{ target: target.url, delay: '400ms' }])
+  await submit(stream, [{ target: target.url, delay: '1s' }])
   t.match(await listener.ping('ping', 5_000), { drained: true, deferred: 1, called: 0 })
   await until(async () => !(await listener.report()).running)
-  await sleep(450)
+  await sleep(1_050)
   t.equal(target.seen.length, 0, 'nothing comes due while nobody listens')
   t.match(await listener.ping('ping', 5_000), { drained: true, called: 1, succeeded: 1, cycle: 2 })
 })
