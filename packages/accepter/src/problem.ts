@@ -47,7 +47,10 @@ export async function sendProblem(reply: FastifyReply, error: PosthasteError): P
 export function problemHandler(log: Log) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const known = error instanceof PosthasteError && ERRORS[error.code].status > 0 ? error : ofFastify(error)
-    if (known) return sendProblem(reply, known)
+    if (known) {
+      if (ERRORS[known.code].status >= 500) log.warn({ err: known }, 'a request was refused')
+      return sendProblem(reply, known)
+    }
     log.error({ err: error, method: request.method, path: request.routeOptions.url }, 'a request failed')
     return sendProblem(reply, new PosthasteError('internal', 'The request failed; the log of this process says more.'))
   }

@@ -76,6 +76,11 @@ export class Environment {
     return this.#gauge.take(bytes)
   }
 
+  /** Whether so much of the reserve is used up that nothing should be begun which has to be recorded. */
+  isNearlyFull(): boolean {
+    return this.#gauge.isLow()
+  }
+
   room(): Room {
     return this.#gauge.measure()
   }

@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs'
+import { PosthasteError } from '@posthaste/core'
 
 /** Room for more data, in bytes. */
 export interface Room {
@@ -48,8 +49,15 @@ export class RoomGauge {
     return true
   }
 
+  /** Whether more than half of the reserve is used up. */
+  isLow(): boolean {
+    if (performance.now() - this.#measuredAtMs > MEASURE_EVERY_MS) this.measure()
+    return this.#leftBytes < -this.#reserveBytes / 2
+  }
+
+  /** @throws PosthasteError `stream-unavailable` if the directory is gone */
   measure(): Room {
-    const disk = statfsSync(this.#directory)
+    const disk = this.#statDisk()
     const root = this.#environment()
     const pageBytes = Number(root.pageSize)
     const used = [root.root, root.free, ...[...this.#tables.values()].map((table) => table())]
@@ -58,6 +66,14 @@ export class RoomGauge {
     this.#measuredAtMs = performance.now()
     this.#leftBytes = freeBytes - this.#reserveBytes
     return { freeBytes, reserveBytes: this.#reserveBytes }
+  }
+
+  #statDisk(): { readonly bavail: number; readonly bsize: number } {
+    try {
+      return statfsSync(this.#directory)
+    } catch (cause) {
+      throw new PosthasteError('stream-unavailable', 'The data directory cannot be reached.', { cause })
+    }
   }
 }
 

@@ -19,6 +19,7 @@ export class EmbeddedConsumer implements Consumer {
   #taking: Promise<Ownership | undefined> | undefined
   #renewal: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
+  #wasFull = false
 
   constructor(parts: EmbeddedParts, lease: Lease) {
     this.#parts = parts
@@ -31,7 +32,7 @@ export class EmbeddedConsumer implements Consumer {
     for (;;) {
       if (this.#stopping.signal.aborted) return []
       environment.refresh()
-      const ownership = await this.#own()
+      const ownership = this.#canWork() ? await this.#own() : undefined
       if (ownership) {
         await ownership.fireDue()
         if (this.#stopping.signal.aborted) return []
@@ -79,6 +80,15 @@ export class EmbeddedConsumer implements Consumer {
     } catch (error) {
       this.#parts.log.warn({ err: error }, 'the lease could not be given back; it expires')
     }
+  }
+
+  /** On a full disk nothing is delivered whose end could not be recorded: it would be called again and again. */
+  #canWork(): boolean {
+    const isFull = this.#parts.environment.isNearlyFull()
+    if (isFull && !this.#wasFull)
+      this.#parts.log.error({}, 'the disk is nearly full: no calls are made until there is room')
+    this.#wasFull = isFull
+    return !isFull
   }
 
   #own(): Promise<Ownership | undefined> {

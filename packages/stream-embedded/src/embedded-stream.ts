@@ -103,11 +103,13 @@ export class EmbeddedStream implements Stream {
   async health(): Promise<StreamHealth> {
     if (!this.#started) return { ready: false, reason: 'The stream is not started.' }
     if (this.#stopping.signal.aborted) return { ready: false, reason: 'The stream is stopping.' }
-    const { freeBytes, reserveBytes } = this.#options.environment.room()
-    if (freeBytes >= reserveBytes + READY_BYTES_MIN) return { ready: true }
-    return {
-      ready: false,
-      reason: `The disk of the data directory has ${freeBytes} bytes left; ${reserveBytes} are kept in reserve.`,
+    try {
+      const { freeBytes, reserveBytes } = this.#options.environment.room()
+      if (freeBytes >= reserveBytes + READY_BYTES_MIN) return { ready: true }
+      const reason = `The disk of the data directory has ${freeBytes} bytes left; ${reserveBytes} are kept in reserve.`
+      return { ready: false, reason }
+    } catch (error) {
+      return { ready: false, reason: (error as Error).message }
     }
   }
 

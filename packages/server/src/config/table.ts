@@ -17,8 +17,9 @@ export const SETTINGS = {
     description: 'Directory of the embedded stream. Processes of one machine may share it.',
   }),
   diskReserve: size('0', '1TiB', {
-    default: '64MiB',
-    description: 'Free disk space at which accepting stops, so that what was called can still be recorded.',
+    default: '256MiB',
+    description:
+      'Free disk space at which accepting stops, so that what was called can still be recorded. Calls stop at half of it.',
   }),
   journalAge: duration('1m', '3650d', {
     default: '7d',
