@@ -22,7 +22,7 @@ t.test('the defaults are valid, and are these', async (t) => {
     port: 8080,
     stream: 'embedded',
     dataDir: './data',
-    diskReserve: 64 * MIB,
+    diskReserve: 256 * MIB,
     journalAge: 7 * 86_400_000,
     journalSize: 8 * 1024 * MIB,
     schedule: '* * * * * *',
