@@ -1,4 +1,4 @@
-import type { NewRecord, StoredRecord } from './stream.js'
+import type { NewRecord, StoredRecord } from './record.js'
 
 export interface ConsumeOptions {
   /** How others can reach this member, told to those who stand by: a URL, or any text. */

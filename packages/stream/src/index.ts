@@ -9,13 +9,11 @@ export type {
   Progress,
   PullOptions,
 } from './consumer.js'
+export type { LogName, NewRecord, StoredRecord } from './record.js'
 export type {
   Followed,
   FollowOptions,
-  LogName,
-  NewRecord,
   Position,
-  StoredRecord,
   Stream,
   StreamHealth,
   StreamSupports,

@@ -1,4 +1,4 @@
-import type { NewRecord, StoredRecord } from '../stream.js'
+import type { NewRecord, StoredRecord } from '../record.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
 import { completeAll, failure, GROUP, readAll, record, Setting, textsOf } from './setting.js'

@@ -1,4 +1,5 @@
-import type { Followed, LogName, Position } from '../stream.js'
+import type { LogName } from '../record.js'
+import type { Followed, Position } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
 import { readAll, record, recordsOfOneKey, Setting, textsOf, timed } from './setting.js'

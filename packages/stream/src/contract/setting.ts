@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorCode } from '@posthaste/core'
 import type { Consumer, Delivery, NewTimer, Progress } from '../consumer.js'
-import type { FollowOptions, LogName, Position, StoredRecord, Stream, StreamHealth } from '../stream.js'
+import type { LogName, StoredRecord } from '../record.js'
+import type { FollowOptions, Position, Stream, StreamHealth } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness, StreamStorage } from './harness.js'
 
