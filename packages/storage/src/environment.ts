@@ -7,11 +7,17 @@ import { type Room, RoomGauge } from './room.js'
 /** Address space set aside for the data file; the file itself only grows as it is filled. */
 const MAP_BYTES = 256 * 1024 ** 3
 
+/** How often what killed processes left behind is looked for. */
+const READER_CHECK_EVERY_MS = 5_000
+
+/** Data and lock file hold what clients sent, secrets included. The types of the library lack this option. */
+const OWNER_ONLY: object = { permissionsMode: 0o600 }
+
 /** A table of an environment: binary values under ordered keys. */
 export type Table<K extends Key> = Database<Buffer, K>
 
 export interface EnvironmentOptions {
-  /** The data directory; made if it is missing, readable by its owner alone. */
+  /** The data directory; made if it is missing. It and the files in it are made readable by their owner alone. */
   readonly directory: string
   /** Free bytes that `takeRoom` leaves untouched, so that what was accepted can be worked off on a full disk. */
   readonly reserveBytes: number
@@ -25,6 +31,7 @@ export class Environment {
   readonly directory: string
   readonly #root: RootDatabase
   readonly #gauge: RoomGauge
+  readonly #readerCheck: NodeJS.Timeout
   #waiting: Work[] = []
   #committing: Promise<void> | undefined
   #closed = false
@@ -41,7 +48,10 @@ export class Environment {
       overlappingSync: false,
       // `commit` groups writes itself.
       eventTurnBatching: false,
+      ...OWNER_ONLY,
     })
+    // A process that was killed while it read would keep every page freed since from being used again.
+    this.#readerCheck = setInterval(() => this.#root.readerCheck(), READER_CHECK_EVERY_MS).unref()
     this.#gauge = new RoomGauge(options.directory, options.reserveBytes, () => this.#root.getStats())
   }
 
@@ -90,6 +100,7 @@ export class Environment {
     if (this.#closed) return
     this.#closed = true
     while (this.#committing) await this.#committing
+    clearInterval(this.#readerCheck)
     await this.#root.close()
   }
 
@@ -139,7 +150,7 @@ async function translate(error: unknown, directory: string): Promise<unknown> {
   const code = (cause as { code?: unknown }).code
   if (typeof code !== 'number') return cause
   // LMDB calls a write that was cut short, which is how a disk fills up, an input/output error.
-  const isCutShort = code === EIO && statfsSync(directory).bavail === 0
+  const isCutShort = code === EIO && isFull(directory)
   if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL || isCutShort) {
     return new PosthasteError('stream-full', 'The disk of the data directory is full.', { cause })
   }
@@ -148,4 +159,13 @@ async function translate(error: unknown, directory: string): Promise<unknown> {
     `The data directory cannot be written: ${(cause as Error).message}.`,
     { cause },
   )
+}
+
+function isFull(directory: string): boolean {
+  try {
+    return statfsSync(directory).bavail === 0
+  } catch {
+    // A disk that fails altogether does not tell.
+    return false
+  }
 }

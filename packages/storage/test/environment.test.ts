@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
@@ -113,6 +114,24 @@ t.test('the data directory is made, for its owner alone', async (t) => {
   const environment = new Environment({ directory, reserveBytes: 0 })
   await environment.close()
   t.equal(statSync(directory).mode & 0o777, 0o700)
+  for (const name of readdirSync(directory)) t.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
+})
+
+t.test('a process that is killed while it reads does not keep pages from being used again', async (t) => {
+  const { directory, environment, table } = open(t)
+  const script = fileURLToPath(new URL('killed-reader-process.js', import.meta.url))
+  t.equal(spawnSync(process.execPath, [script, directory]).signal, 'SIGKILL')
+  const replace = (): Promise<void> => environment.commit(() => void table.putSync(1, Buffer.alloc(MIB)))
+  const sizeOf = (): number => statSync(join(directory, 'posthaste.lmdb')).size
+  const untilMs = performance.now() + 20_000
+  // Without the check the file grows by each of these.
+  let before = -1
+  while (before !== sizeOf() && performance.now() < untilMs) {
+    before = sizeOf()
+    for (let time = 0; time < 10; time += 1) await replace()
+    await sleep(500)
+  }
+  t.equal(sizeOf(), before, 'the file stops growing')
 })
 
 t.test('tables keep their keys in order, and apart from those of others', async (t) => {

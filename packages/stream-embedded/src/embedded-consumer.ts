@@ -50,13 +50,15 @@ export class EmbeddedConsumer implements Consumer {
   async progress(): Promise<readonly Progress[]> {
     this.#parts.environment.refresh()
     const { owner, member } = this.#lease.holder()
-    const committed = this.#ownership?.committed ?? (await this.#lease.lastCheckpoint()).offset
+    // One that was lost knows nothing of what its successor completed.
+    const ownership = this.#ownership?.isLost === false ? this.#ownership : undefined
+    const committed = ownership?.committed ?? (await this.#lease.lastCheckpoint()).offset
     return [
       {
         partition: 0,
         committed,
         end: this.#parts.calls.end(),
-        inFlight: this.#ownership?.inFlight ?? 0,
+        inFlight: ownership?.inFlight ?? 0,
         owner,
         member,
       },

@@ -62,7 +62,7 @@ export class EmbeddedStream implements Stream {
       parts: { environment, calls, journal, timers: new Timers(environment), bell, log },
       appenders: { calls: new Appender(environment, calls, ring), journal: new Appender(environment, journal, ring) },
       retention: setInterval(() => this.#retain(journal), RETENTION_EVERY_MS),
-      retaining: Promise.resolve(),
+      retaining: undefined,
     }
     this.#retain(journal)
   }
@@ -142,9 +142,13 @@ export class EmbeddedStream implements Stream {
   #retain(journal: BatchLog): void {
     const { environment, journalRetention, log } = this.#options
     const started = this.#started as Started
-    started.retaining = applyRetention(environment, journal, journalRetention).catch((error: unknown) => {
-      log.warn({ err: error }, 'old journal entries cannot be removed now')
-    })
+    started.retaining ??= applyRetention(environment, journal, journalRetention, this.#stopping.signal)
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'old journal entries cannot be removed now')
+      })
+      .finally(() => {
+        started.retaining = undefined
+      })
   }
 }
 
@@ -152,5 +156,5 @@ interface Started {
   readonly parts: EmbeddedParts
   readonly appenders: Readonly<Record<LogName, Appender>>
   readonly retention: NodeJS.Timeout
-  retaining: Promise<void>
+  retaining: Promise<void> | undefined
 }

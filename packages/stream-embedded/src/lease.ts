@@ -9,6 +9,7 @@ const MARGIN_MS = 1_000
 
 interface Entry {
   readonly member: string
+  /** By `machineMs`. */
   readonly expiresAtMs: number
   readonly pid: number
   /** The processes among which `pid` means something. */
@@ -32,7 +33,7 @@ export class Lease {
   readonly #key: string
   readonly #member: string
   #epoch: number | undefined
-  /** By the monotonic clock, which a change of the time of day does not touch. */
+  /** By `machineMs`. */
   #trustedUntilMs = 0
 
   constructor(environment: Environment, checkpoints: LmdbCheckpointStore, key: string, member: string) {
@@ -45,17 +46,17 @@ export class Lease {
 
   /** Whether nobody else can have taken the lease yet. */
   isTrusted(): boolean {
-    return this.#epoch !== undefined && performance.now() < this.#trustedUntilMs
+    return this.#epoch !== undefined && machineMs() < this.#trustedUntilMs
   }
 
   /** Takes the lease if nobody holds it and returns the checkpoint to go on from. */
   async take(): Promise<Checkpoint | undefined> {
     this.#environment.refresh()
     if (!this.#isFree()) return undefined
-    const startedMs = performance.now()
+    const startedMs = machineMs()
     const claim = await this.#environment.commit(() => {
       if (!this.#isFree()) return undefined
-      this.#write(Date.now() + LEASE_MS)
+      this.#write(machineMs() + LEASE_MS)
       return this.#checkpoints.claimNow(this.#key)
     })
     if (!claim) return undefined
@@ -66,10 +67,10 @@ export class Lease {
 
   /** Holds the lease for longer. Resolves false, and gives it up, if another took it. */
   async renew(): Promise<boolean> {
-    const startedMs = performance.now()
+    const startedMs = machineMs()
     const held = await this.#environment.commit(() => {
       if (!this.isCurrentNow()) return false
-      this.#write(Date.now() + LEASE_MS)
+      this.#write(machineMs() + LEASE_MS)
       return true
     })
     if (held) this.#trustedUntilMs = startedMs + LEASE_MS - MARGIN_MS
@@ -127,8 +128,18 @@ export class Lease {
   }
 }
 
-function isOver(entry: Entry): boolean {
-  return entry.expiresAtMs <= Date.now() || (entry.processes === PROCESSES && isGone(entry.pid))
+function isOver({ expiresAtMs, processes, pid }: Entry): boolean {
+  const leftMs = expiresAtMs - machineMs()
+  // More than a whole lease is left only if the machine was started anew since, and its clock with it.
+  return leftMs <= 0 || leftMs > LEASE_MS || (processes === PROCESSES && isGone(pid))
+}
+
+/**
+ * Milliseconds by the clock that all processes of a machine share and that no change of the time of day touches: were
+ * it the time of day, a clock put forward would give the lease away while its holder trusts it.
+ */
+function machineMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
 }
 
 function isGone(pid: number): boolean {

@@ -197,18 +197,29 @@ export class Ownership implements DeliverySource {
     journal.appendNow(gather(group, 'journal'), nowMs)
     calls.appendNow(gather(group, 'children'), nowMs)
     timers.putNow(gather(group, 'timers'), nowMs)
+    // Known as watchdogs of running calls only after the commit, so they wait for the next one even if they are overdue.
+    const fresh = new Set<string>()
     for (const completion of group) {
-      this.#replaceWatchdogNow(completion, nowMs, after)
+      this.#replaceWatchdogNow(completion, nowMs, fresh, after)
       this.#prefix.complete(completion.delivery.record.offset)
     }
-    if (fire) for (const due of timers.dueNow(nowMs, FIRE_RECORDS_MAX)) this.#fireNow(due, nowMs, after)
+    if (fire) {
+      for (const due of timers.dueNow(nowMs, FIRE_RECORDS_MAX)) {
+        if (!fresh.has(String(due.key))) this.#fireNow(due, nowMs, after)
+      }
+    }
     return (
       group.length === 0 ||
       this.#lease.saveNow({ offset: this.#prefix.committed, beyond: this.#prefix.beyond, journal: '' })
     )
   }
 
-  #replaceWatchdogNow({ delivery, watchdog }: Completion, nowMs: number, after: (() => void)[]): void {
+  #replaceWatchdogNow(
+    { delivery, watchdog }: Completion,
+    nowMs: number,
+    fresh: Set<string>,
+    after: (() => void)[],
+  ): void {
     const { timers } = this.#parts
     const key = delivery.watchdogKey
     if (key) {
@@ -220,6 +231,7 @@ export class Ownership implements DeliverySource {
     }
     if (!watchdog) return
     const next = timers.putAloneNow(watchdog, nowMs)
+    fresh.add(String(next))
     after.push(() => {
       delivery.watchdogKey = next
       this.#checkedOut.set(String(next), delivery)

@@ -9,9 +9,14 @@ export interface Retention {
 
 const BATCHES_MAX = 500
 
-/** Removes the oldest records that a retention no longer covers. */
-export async function applyRetention(environment: Environment, log: BatchLog, retention: Retention): Promise<void> {
-  for (;;) {
+/** Removes the oldest records that a retention no longer covers, until `signal` aborts. */
+export async function applyRetention(
+  environment: Environment,
+  log: BatchLog,
+  retention: Retention,
+  signal?: AbortSignal,
+): Promise<void> {
+  while (!signal?.aborted) {
     environment.refresh()
     const byAge = log.offsetBefore(Date.now() - retention.ageMs, BATCHES_MAX)
     const bySize = log.offsetOfExcess(retention.bytes, BATCHES_MAX)

@@ -58,6 +58,27 @@ t.test('a watchdog that was put off goes with its call', async (t) => {
   t.equal(timers.firstDueMs(), Number.POSITIVE_INFINITY, 'and gone')
 })
 
+t.test('a watchdog that is overdue when it is put does not come due with what else is', async (t) => {
+  const { environment, stream, consumer } = await open(t)
+  await stream.append('calls', [record('cause'), record('busy'), record('long')])
+  const [cause, busy, long] = (await pull(consumer, 3)) as [Delivery, Delivery, Delivery]
+  await cause.complete({ timers: [{ ...record('timer'), dueMs: 1 }] })
+  // While one transaction is written, the check-out and the firing gather in the next.
+  const written = busy.complete()
+  await new Promise(process.nextTick)
+  const checkedOut = long.checkOut({ ...record('watchdog'), dueMs: 2 })
+  const found = await pull(consumer, 10)
+  t.strictSame(await Promise.all([written, checkedOut]), ['done', 'done'])
+  found.push(...(await pull(consumer, 10, 50)))
+  t.strictSame(
+    found.map(({ record }) => record.key),
+    ['timer'],
+  )
+  t.equal(await long.complete(), 'done')
+  environment.refresh()
+  t.equal(new Timers(environment).firstDueMs(), Number.POSITIVE_INFINITY)
+})
+
 t.test('an append that fails does not spoil the next one', async (t) => {
   const { environment, stream } = await open(t)
   const wrong = environment.commit(() => {

@@ -54,6 +54,25 @@ t.test('a member that was frozen for too long is replaced, and knows before it c
   t.strictSame(journal, KEYS, 'what the frozen one completed late was not written')
 })
 
+t.test('a clock that is put forward or back moves no lease', async (t) => {
+  const { directory, stream, standby } = await open(t)
+  const holder = new Member(directory, 'holder', 'take')
+  t.strictSame((await holder.heard('take')).keys, KEYS)
+  const { now } = Date
+  t.teardown(() => {
+    Date.now = now
+  })
+  for (const jumpMs of [3_600_000, -3_600_000]) {
+    Date.now = () => now() + jumpMs
+    t.strictSame(await standby.pull({ recordsMax: 10, bytesMax: 1e6, waitMs: 300 }), [], `by ${jumpMs} ms`)
+    t.match(await standby.progress(), [{ owner: 'other', member: 'holder' }])
+  }
+  const [deliveries] = await timed(standby, () => holder.kill())
+  t.strictSame(keysOf(deliveries), KEYS)
+  await stream.stop()
+  t.match(await standby.progress(), [{ owner: 'none', inFlight: 0 }])
+})
+
 t.test('a member that only stands by does not keep the next one from taking over', async (t) => {
   const { directory, stream, standby } = await open(t)
   const holder = new Member(directory, 'holder', 'take')
