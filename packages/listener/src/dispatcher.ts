@@ -5,6 +5,7 @@ import { AttemptLog } from './attempt-log.js'
 import { type Ending, endAttempt } from './effects.js'
 import { Exchange, NOT_MADE } from './exchange.js'
 import type { ListenerOptions } from './listener-options.js'
+import { Pace } from './pace.js'
 import { requestOf } from './request.js'
 import { newTally, type Tally } from './tally.js'
 import type { CallEnd, Target } from './target.js'
@@ -23,6 +24,8 @@ const WAIT_MS_MAX = 2_000
 const CHECK_OUT_AFTER_MS = 10_000
 /** How long after its deadline a call that was checked out counts as lost. */
 const CHECK_OUT_MARGIN_MS = 5_000
+/** Of what is read of all responses beyond what is kept: a few percent of a processor. */
+const DISCARD_BYTES_PER_S = 64 * 1024 * 1024
 const SWEEP_MS = 50
 const STOP_WRITE_MS = 5_000
 
@@ -50,6 +53,7 @@ export class Dispatcher {
   readonly #options: ListenerOptions
   readonly #attemptLog: AttemptLog
   readonly #targets: Targets<Job>
+  readonly #discardPace = new Pace(DISCARD_BYTES_PER_S)
   readonly #running = new Set<Running>()
   /** Jobs that may be in other hands: until that is known they are neither called nor let go. */
   #unheld: Job[] = []
@@ -193,7 +197,13 @@ export class Dispatcher {
     const { call, delivery } = job
     const { clock, responseBytesMax, retry } = this.#options
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
-    const exchange = new Exchange({ held: () => delivery.held(), timeoutMs, responseBytesMax, nowMs: clock.now() })
+    const exchange = new Exchange({
+      held: () => delivery.held(),
+      timeoutMs,
+      responseBytesMax,
+      discardPace: this.#discardPace,
+      nowMs: clock.now(),
+    })
     const running: Running = { ...job, exchange, startedMs: performance.now(), timeoutMs, checkedOut: false }
     this.#running.add(running)
     exchange.start(target.pool, requestOf(call))
@@ -217,7 +227,7 @@ export class Dispatcher {
   }
 
   #keepUnmade(running: Running): void {
-    if (running.checkedOut) this.#notify()
+    if (running.checkedOut) this.#handBack(running)
     else if (this.#stopping) this.#release(running.delivery)
     else this.#unheld.push(running)
   }
@@ -288,11 +298,12 @@ export class Dispatcher {
   }
 
   /** A call that was checked out and is given up comes back at once instead of at its deadline. */
-  #handBack(running: Running): void {
-    if (running.checkedOut) {
-      void running.delivery.complete({ timers: [timerOf(running, this.#options.clock.now())] })
+  #handBack({ call, checkedOut, delivery, exchange, settled }: Running): void {
+    if (checkedOut) {
+      const timer = timerOf({ call, delivery, settled }, this.#options.clock.now())
+      void delivery.complete({ timers: [timer] }).then(() => this.#notify())
     }
-    running.exchange.abort(NOT_MADE)
+    exchange.abort(NOT_MADE)
   }
 
   #complete(delivery: Delivery, ending: Ended): void {

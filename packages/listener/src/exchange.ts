@@ -1,21 +1,28 @@
 import type { Headers, Outcome } from '@posthaste/core'
 import type { Dispatcher } from 'undici'
 import { classifyCallError } from './call-failure.js'
+import type { Pace } from './pace.js'
+import { ResponseBody } from './response-body.js'
 
 /** The call was not made: the record may be in other hands. */
 export const NOT_MADE = 'not-made'
+
+/** A pause shorter than this is not worth a timer. */
+const PAUSE_MS_MIN = 5
 
 export interface ExchangeOptions {
   /** Asked at the last moment before the request is written. */
   readonly held: () => boolean
   readonly timeoutMs: number
   readonly responseBytesMax: number
+  /** Of what is read of bodies beyond the limit. */
+  readonly discardPace: Pace
   readonly nowMs: number
 }
 
 /**
  * One request and its response, within a deadline for the whole of it. `outcome` resolves exactly once and never
- * rejects. A body beyond the limit is read to its end, for its size, and not kept.
+ * rejects. A body beyond the limit is read to its end, for its size, at the pace of all such bodies, and not kept.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly outcome: Promise<Outcome | typeof NOT_MADE>
@@ -26,11 +33,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #status = 0
   #headers: Headers = {}
-  #chunks: Buffer[] = []
-  #bodyBytes = 0
+  readonly #body: ResponseBody
 
   constructor(options: ExchangeOptions) {
     this.#options = options
+    this.#body = new ResponseBody(options.responseBytesMax)
     this.outcome = new Promise((settle) => {
       this.#settle = settle
     })
@@ -68,18 +75,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#headers = headers as Headers
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#bodyBytes += chunk.length
-    if (this.#bodyBytes <= this.#options.responseBytesMax) this.#chunks.push(chunk)
-    else this.#chunks = []
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body.add(chunk)
+    if (!this.#body.isTooLong) return
+    const waitMs = this.#options.discardPace.waitMs(chunk.length, performance.now())
+    if (waitMs < PAUSE_MS_MIN || controller.paused) return
+    controller.pause()
+    setTimeout(() => controller.resume(), waitMs)
   }
 
   onResponseEnd(): void {
-    const body = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
     this.#end({
       kind: 'answered',
       ...this.#timing(),
-      response: { status: this.#status, headers: this.#headers, body, bodyBytes: this.#bodyBytes },
+      response: { status: this.#status, headers: this.#headers, body: this.#body.kept, bodyBytes: this.#body.bytes },
     })
   }
 

@@ -37,6 +37,8 @@ export class Target<W> {
   #durationMs = 0
   /** Whether its last call was answered. */
   #answers = true
+  /** The same, but not taken for granted before the first. */
+  #isProven = false
   /** When the last of those that wait their turn elsewhere comes back. */
   #lastTurnMs = 0
   #idleSinceMs: number
@@ -76,6 +78,11 @@ export class Target<W> {
     return this.#running === 0 && this.#waiting.length === 0
   }
 
+  /** Whether its last call was answered, and none that runs now takes much longer. */
+  isProven(nowMs: number): boolean {
+    return this.#isProven && !this.#isSilent(nowMs)
+  }
+
   idleMs(nowMs: number): number {
     return this.isIdle ? nowMs - this.#idleSinceMs : 0
   }
@@ -101,6 +108,7 @@ export class Target<W> {
     this.#running -= 1
     if (end !== 'not made') {
       this.#answers = end.answered
+      this.#isProven = end.answered
       this.#places = end.answered ? Math.min(this.#placesMax, this.#places + 1) : Math.max(1, this.#places >> 1)
       this.#durationMs =
         this.#lastEndMs === 0 ? end.durationMs : this.#durationMs * MEMORY + end.durationMs * (1 - MEMORY)

@@ -5,8 +5,10 @@ const IDLE_MS_MAX = 30_000
 /** Targets remembered while nothing runs for them. */
 const IDLE_TARGETS_MAX = 1_000
 
-/** A target may have this share of the places that are still free: so there always are some, however many hang. */
+/** A target may have this share of the places that are still free, and one in any case. */
 const SHARE_OF_FREE = 1 / 4
+/** This share of all places is kept for targets that answer: however many others hang, one each, these go on. */
+const SHARE_KEPT = 1 / 4
 
 /**
  * All targets: shares the places among them, in turn. Each gets as many as it earned, as long as that is less than a
@@ -63,7 +65,7 @@ export class Targets<W> {
 
   /** Takes a place for one call, if there is one. */
   begin(target: Target<W>, nowMs: number): boolean {
-    if (!this.#canBegin(target)) return false
+    if (!this.#canBegin(target, nowMs)) return false
     this.#running += 1
     target.begin(nowMs)
     return true
@@ -104,11 +106,15 @@ export class Targets<W> {
 
   sweep(nowMs: number): void {
     let excess = this.#targets.size - IDLE_TARGETS_MAX
-    for (const [origin, target] of this.#targets) {
-      if (!target.isIdle || (excess <= 0 && target.idleMs(nowMs) < IDLE_MS_MAX)) continue
-      this.#targets.delete(origin)
-      excess -= 1
-      void target.close()
+    // What is known of those that answer is worth more.
+    for (const isProven of [false, true]) {
+      for (const [origin, target] of this.#targets) {
+        if (target.isProven(nowMs) !== isProven || !target.isIdle) continue
+        if (excess <= 0 && target.idleMs(nowMs) < IDLE_MS_MAX) continue
+        this.#targets.delete(origin)
+        excess -= 1
+        void target.close()
+      }
     }
   }
 
@@ -116,8 +122,9 @@ export class Targets<W> {
     await Promise.all([...this.#targets.values()].map((target) => target.close()))
   }
 
-  #canBegin(target: Target<W>): boolean {
+  #canBegin(target: Target<W>, nowMs: number): boolean {
     const free = this.#placesMax - this.#running
-    return free > 0 && target.hasPlace && target.running < Math.max(1, free * SHARE_OF_FREE)
+    if (!target.hasPlace || target.running >= Math.max(1, free * SHARE_OF_FREE)) return false
+    return free > (target.isProven(nowMs) ? 0 : Math.floor(this.#placesMax * SHARE_KEPT))
   }
 }

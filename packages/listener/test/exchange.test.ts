@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Pool } from 'undici'
 import { Exchange, type ExchangeOptions, NOT_MADE } from '../src/exchange.js'
+import { Pace } from '../src/pace.js'
 import { startBlackHole } from './black-hole.js'
 import { startTarget, until } from './setting.js'
 
@@ -59,6 +60,28 @@ t.test('what is wrong with a request itself is an outcome', async (t) => {
   t.match(await one.outcome, { kind: 'unanswered', code: 'call-failed' })
 })
 
+t.test('what is beyond the limit is counted, at the pace that all such bodies share', async (t) => {
+  const target = await startTarget(t, (_, response) => response.end(Buffer.alloc(400_000)))
+  const discardPace = new Pace(1_000_000)
+  const startedMs = performance.now()
+  const outcomes = [1, 2].map(() => {
+    const one = exchange({ discardPace })
+    one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
+    return one.outcome
+  })
+  for (const outcome of await Promise.all(outcomes))
+    t.match(outcome, { kind: 'answered', response: { body: { length: 0 }, bodyBytes: 400_000 } })
+  t.ok(performance.now() - startedMs > 400)
+})
+
+t.test('a call whose reading is paused still has its deadline', async (t) => {
+  const target = await startTarget(t, (_, response) => response.end(Buffer.alloc(4_000_000)))
+  const one = exchange({ discardPace: new Pace(1_000), timeoutMs: 100 })
+  one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
+  t.match(await one.outcome, { kind: 'unanswered', code: 'timeout' })
+  await until(() => target.open() === 0, 1_000)
+})
+
 t.test('a pool that is closed is an outcome, whatever its connection is doing', async (t) => {
   const pool = new Pool(new URL(await startBlackHole(t)).origin)
   const [connecting, after] = [exchange(), exchange()]
@@ -70,7 +93,14 @@ t.test('a pool that is closed is an outcome, whatever its connection is doing', 
 })
 
 function exchange(options: Partial<ExchangeOptions> = {}): Exchange {
-  return new Exchange({ held: () => true, timeoutMs: 5_000, responseBytesMax: 1_024, nowMs: Date.now(), ...options })
+  return new Exchange({
+    held: () => true,
+    timeoutMs: 5_000,
+    responseBytesMax: 1_024,
+    discardPace: new Pace(2 ** 30),
+    nowMs: Date.now(),
+    ...options,
+  })
 }
 
 function poolFor(t: Test, url: string): Pool {

@@ -120,6 +120,7 @@ t.test('the data directory is made, for its owner alone', async (t) => {
 t.test('a process that is killed while it reads does not keep pages from being used again', async (t) => {
   const { directory, environment, table } = open(t)
   const script = fileURLToPath(new URL('killed-reader-process.js', import.meta.url))
+  await environment.commit(() => table.putSync(1, Buffer.from('before')))
   t.equal(spawnSync(process.execPath, [script, directory]).signal, 'SIGKILL')
   const replace = (): Promise<void> => environment.commit(() => void table.putSync(1, Buffer.alloc(MIB)))
   const sizeOf = (): number => statSync(join(directory, 'posthaste.lmdb')).size

@@ -32,7 +32,7 @@ export class Appender {
     if (!this.#environment.takeRoom(bytes)) {
       throw new PosthasteError('stream-full', 'The disk of the data directory is full but for the reserve.')
     }
-    this.#waiting.push(...records)
+    for (const record of records) this.#waiting.push(record)
     this.#waitingBytes += bytes
     this.#flush ??= this.#startFlush()
     try {

@@ -59,8 +59,9 @@ t.test('a clock that is put forward or back moves no lease', async (t) => {
   const holder = new Member(directory, 'holder', 'take')
   t.strictSame((await holder.heard('take')).keys, KEYS)
   const { now } = Date
-  t.teardown(() => {
+  t.teardown(async () => {
     Date.now = now
+    await holder.kill()
   })
   for (const jumpMs of [3_600_000, -3_600_000]) {
     Date.now = () => now() + jumpMs
