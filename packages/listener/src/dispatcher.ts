@@ -20,6 +20,8 @@ const WAITING_MAX = 2_048
 const WAITING_MAX_FIRST = 128
 /** A call that would wait longer than this for its target is moved aside. */
 const WAIT_MS_MAX = 2_000
+/** What finds only places that are kept for others comes back after this time: there may be very many of its kind. */
+const KEPT_OUT_MS = 10_000
 /** A call that has run for this long no longer holds up the checkpoint. */
 const CHECK_OUT_AFTER_MS = 10_000
 /** How long after its deadline a call that was checked out counts as lost. */
@@ -190,7 +192,8 @@ export class Dispatcher {
   /** Whether one more call must not wait for a target here: it would take long, or others need the room. */
   #waitsTooLong(target: Target<Job>, nowMs: number): boolean {
     const isCrowded = this.#targets.waitingCount > this.#waitingMax / 2
-    return (isCrowded && target.isStuck(nowMs)) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
+    const isHopeless = target.isStuck(nowMs) || this.#targets.keepsOut(target, nowMs)
+    return (isCrowded && isHopeless) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
   }
 
   async #run(job: Job, target: Target<Job>): Promise<void> {
@@ -290,7 +293,9 @@ export class Dispatcher {
 
   /** When to bring back a call that is moved aside, in milliseconds since the Unix epoch. */
   #returnMs(target: Target<Job>): number {
-    return this.#options.clock.now() + target.returnMs(this.#timeMs) - this.#timeMs
+    const isKeptOut = this.#targets.keepsOut(target, this.#timeMs)
+    const inMs = target.returnMs(this.#timeMs) - this.#timeMs
+    return this.#options.clock.now() + (isKeptOut ? Math.max(inMs, KEPT_OUT_MS) : inMs)
   }
 
   #putOff(job: Job, dueMs: number, as: 'deferred' | 'spilled'): void {

@@ -1,4 +1,4 @@
-const FIRST_BYTES = 4_096
+const GROWN_BYTES_MIN = 4_096
 
 /**
  * The body of a response, kept up to a limit and counted beyond. It is copied to one buffer that grows: kept as they
@@ -39,7 +39,8 @@ export class ResponseBody {
   }
 
   #grow(used: number): void {
-    const bytes = Math.min(this.#bytesMax, Math.max(this.#bytes, 2 * used, FIRST_BYTES))
+    // Most bodies come whole: room for more is made when there is more.
+    const bytes = used === 0 ? this.#bytes : Math.min(this.#bytesMax, Math.max(this.#bytes, 2 * used, GROWN_BYTES_MIN))
     const buffer = Buffer.allocUnsafeSlow(bytes)
     this.#buffer.copy(buffer, 0, 0, used)
     this.#buffer = buffer

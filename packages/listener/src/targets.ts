@@ -18,6 +18,7 @@ const SHARE_KEPT = 1 / 4
 export class Targets<W> {
   readonly #placesMax: number
   readonly #placesPerTarget: number
+  readonly #placesKept: number
   readonly #targets = new Map<string, Target<W>>()
   /** Those for whom something waits, in the order in which their turn comes. */
   readonly #waiting = new Set<Target<W>>()
@@ -27,6 +28,7 @@ export class Targets<W> {
   constructor(placesMax: number, placesPerTarget: number) {
     this.#placesMax = placesMax
     this.#placesPerTarget = placesPerTarget
+    this.#placesKept = Math.floor(placesMax * SHARE_KEPT)
   }
 
   /** The target of an origin if anything is known of it. */
@@ -76,6 +78,11 @@ export class Targets<W> {
     target.end(end, nowMs)
   }
 
+  /** Whether the places that are left are kept for others, those that answer. */
+  keepsOut(target: Target<W>, nowMs: number): boolean {
+    return this.#placesMax - this.#running <= this.#placesKept && !target.isProven(nowMs)
+  }
+
   /** Takes what waits for the target whose turn it is, with a place for it; undefined if nothing can start. */
   next(nowMs: number): { readonly job: W; readonly target: Target<W> } | undefined {
     for (const target of this.#waiting) {
@@ -105,7 +112,8 @@ export class Targets<W> {
   }
 
   sweep(nowMs: number): void {
-    let excess = this.#targets.size - IDLE_TARGETS_MAX
+    let excess = -IDLE_TARGETS_MAX
+    for (const target of this.#targets.values()) if (target.isIdle) excess += 1
     // What is known of those that answer is worth more.
     for (const isProven of [false, true]) {
       for (const [origin, target] of this.#targets) {
@@ -125,6 +133,6 @@ export class Targets<W> {
   #canBegin(target: Target<W>, nowMs: number): boolean {
     const free = this.#placesMax - this.#running
     if (!target.hasPlace || target.running >= Math.max(1, free * SHARE_OF_FREE)) return false
-    return free > (target.isProven(nowMs) ? 0 : Math.floor(this.#placesMax * SHARE_KEPT))
+    return free > 0 && !this.keepsOut(target, nowMs)
   }
 }
