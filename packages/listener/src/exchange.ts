@@ -81,7 +81,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const waitMs = this.#options.discardPace.waitMs(chunk.length, performance.now())
     if (waitMs < PAUSE_MS_MIN || controller.paused) return
     controller.pause()
-    setTimeout(() => controller.resume(), waitMs)
+    setTimeout(() => controller.resume(), waitMs).unref()
   }
 
   onResponseEnd(): void {
