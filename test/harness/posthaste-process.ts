@@ -16,6 +16,8 @@ export interface PosthasteOptions {
   readonly dataDir: string
   /** Over the defaults of the product and a free port, as text: `{ linger: '0ms' }`. */
   readonly settings?: Readonly<Partial<Record<SettingKey, string>>>
+  /** Arguments to Node itself, such as `--cpu-prof`. */
+  readonly nodeArguments?: readonly string[]
 }
 
 export interface Exit {
@@ -51,13 +53,13 @@ export class PosthasteProcess {
   }
 
   /** Starts a process and waits for nothing. */
-  constructor({ role, dataDir, settings = {} }: PosthasteOptions) {
+  constructor({ role, dataDir, settings = {}, nodeArguments = [] }: PosthasteOptions) {
     this.role = role
     const env: NodeJS.ProcessEnv = {}
     // What the developer's shell says of Posthaste is not for the test.
     for (const name of Object.keys(process.env)) if (!name.startsWith('POSTHASTE_')) env[name] = process.env[name]
     for (const [key, value] of Object.entries({ port: '0', ...settings, dataDir })) env[environmentName(key)] = value
-    this.#child = spawn(process.execPath, ['--enable-source-maps', MAIN, role], {
+    this.#child = spawn(process.execPath, ['--enable-source-maps', ...nodeArguments, MAIN, role], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -1,0 +1,43 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { PosthasteProcess } from '@posthaste/test/harness/posthaste-process.js'
+
+/** What is measured: something that takes instructions at a URL, in a process. */
+export interface System {
+  readonly name: 'posthaste' | 'floor'
+  readonly url: string
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+export async function startFloor(): Promise<System> {
+  const child = fork(new URL("./floor-process.js", import.meta.url), { execArgv: (process.env.FLOORARGS ?? "").split(" ").filter(Boolean) })
+  const [url] = (await once(child, 'message')) as [string]
+  return {
+    name: 'floor',
+    url,
+    pid: child.pid as number,
+    async stop() {
+      const exit = once(child, 'exit')
+      child.disconnect()
+      await exit
+    },
+  }
+}
+
+/** Starts Posthaste as it comes, on a data directory of its own in `folder`. */
+export async function startPosthaste(folder: string, nodeArguments: readonly string[] = []): Promise<System> {
+  const dataDir = mkdtempSync(join(folder, 'data-'))
+  const posthaste = await PosthasteProcess.start({ role: 'start', dataDir, nodeArguments })
+  return {
+    name: 'posthaste',
+    url: posthaste.url,
+    pid: posthaste.pid,
+    async stop() {
+      await posthaste.stop()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
