@@ -1,11 +1,17 @@
 import type { Socket } from 'node:net'
 import { PosthasteError } from '@posthaste/core'
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance } from 'fastify'
 import type { AccepterOptions } from './accepter-options.js'
 import { cycleRoutes } from './cycle-routes.js'
 import { healthRoutes } from './health-routes.js'
 import { invocationsRoutes } from './invocations-routes.js'
 import { problemHandler, problemOf, sendProblem } from './problem.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    isWorkedOn: boolean
+  }
+}
 
 /** How long a client may take to send a whole request. */
 const REQUEST_MS_MAX = 60_000
@@ -18,7 +24,7 @@ export class Accepter {
   readonly #options: AccepterOptions
   readonly #app: FastifyInstance
   /** Requests that were read to their end and are not answered yet. */
-  readonly #working = new Set<FastifyRequest>()
+  #working = 0
   #stopped: Promise<void> | undefined
 
   constructor(options: AccepterOptions) {
@@ -61,29 +67,33 @@ export class Accepter {
     const closed = this.#app.close()
     // Node waits for a client that has connected and says nothing, or half of something, until it times out.
     const cutting = setInterval(() => {
-      if (this.#working.size === 0) this.#app.server.closeAllConnections()
+      if (this.#working === 0) this.#app.server.closeAllConnections()
     }, UNFINISHED_MS_MAX)
     await closed
     clearInterval(cutting)
   }
 
+  // Hooks with a callback: each async one costs every request a promise.
   #watchWork(): void {
-    this.#app.addHook('preHandler', async (request) => {
-      this.#working.add(request)
+    this.#app.decorateRequest('isWorkedOn', false)
+    this.#app.addHook('preHandler', (request, _, done) => {
+      request.isWorkedOn = true
+      this.#working += 1
+      done()
     })
-    this.#app.addHook('onResponse', async (request) => {
-      this.#working.delete(request)
+    this.#app.addHook('onSend', (request, reply, payload, done) => {
+      // What cannot be read is answered without having been worked on; an answer that fails is followed by another.
+      if (request.isWorkedOn) this.#working -= 1
+      request.isWorkedOn = false
+      if (this.#stopped) reply.header('connection', 'close')
+      done(null, payload)
     })
   }
 
   #refuseWhileStopping(): void {
-    this.#app.addHook('onRequest', async (_, reply) => {
-      if (!this.#stopped) return
-      reply.header('connection', 'close')
-      throw new PosthasteError('stopping', 'This process is stopping; another may take the request.')
-    })
-    this.#app.addHook('onSend', async (_, reply) => {
-      if (this.#stopped) reply.header('connection', 'close')
+    this.#app.addHook('onRequest', (_, __, done) => {
+      if (!this.#stopped) done()
+      else done(new PosthasteError('stopping', 'This process is stopping; another may take the request.'))
     })
   }
 

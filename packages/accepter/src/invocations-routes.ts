@@ -24,7 +24,13 @@ export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
     app.addContentTypeParser(
       'application/json',
       { parseAs: 'buffer', bodyLimit: door.recordBytesMax * JSON_FACTOR },
-      async (_: FastifyRequest, body: Buffer) => parseJson(body),
+      (_: FastifyRequest, body: Buffer, done) => {
+        try {
+          done(null, parseJson(body))
+        } catch (error) {
+          done(error as Error)
+        }
+      },
     )
     app.post('/invocations', async (request, reply) => {
       const call = accept(request, clock.now())
@@ -83,21 +89,21 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-async function within(timeoutMs: number, append: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new PosthasteError(
-          'stream-unavailable',
-          `The stream did not confirm within ${timeoutMs} ms; it may have the instruction all the same.`,
-        ),
-      )
+function within(timeoutMs: number, append: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const detail = `The stream did not confirm within ${timeoutMs} ms; it may have the instruction all the same.`
+      reject(new PosthasteError('stream-unavailable', detail))
     }, timeoutMs)
+    append.then(
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error as Error)
+      },
+    )
   })
-  try {
-    await Promise.race([append, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

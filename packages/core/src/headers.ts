@@ -26,6 +26,17 @@ const CONNECTION_HEADERS = new Set([
 
 const OWN_PREFIX = 'posthaste-'
 
+type MutableHeaders = Record<string, string | readonly string[]>
+
+/** Makes objects that inherit nothing, so that any word may be a header's name. `Object.create(null)` makes slow ones. */
+const HeaderMap = function HeaderMap() {} as unknown as new () => MutableHeaders
+HeaderMap.prototype = Object.create(null)
+
+/** Makes an empty set of headers to be filled. */
+export function newHeaders(): MutableHeaders {
+  return new HeaderMap()
+}
+
 /**
  * Lower-cases names, drops those with an empty list and collects in `errors` what is wrong. `ownAllowed` lets
  * `Posthaste-*` pass: records carry them, clients may not forge them.
@@ -34,16 +45,17 @@ export function checkHeaders(
   input: Headers,
   options: { ownAllowed: boolean },
   errors: FieldError[],
-): Record<string, string | readonly string[]> {
-  const checked: Record<string, string | readonly string[]> = Object.create(null)
+): MutableHeaders {
+  const checked = newHeaders()
   let bytes = 0
   let count = 0
-  for (const [name, value] of Object.entries(input)) {
-    const pointer = `/headers/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  for (const name of Object.keys(input)) {
+    const value = input[name] as string | readonly string[]
     const lower = name.toLowerCase()
-    const fault = headerFault(name, value, options.ownAllowed) ?? (lower in checked ? duplicate(name) : undefined)
-    if (fault) errors.push({ pointer, ...fault })
-    if (Array.isArray(value) && value.length === 0) continue
+    const fault =
+      headerFault(name, lower, value, options.ownAllowed) ?? (lower in checked ? duplicate(name) : undefined)
+    if (fault) errors.push({ pointer: `/headers/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, ...fault })
+    if (typeof value !== 'string' && value.length === 0) continue
     checked[lower] = value
     for (const one of typeof value === 'string' ? [value] : value) {
       count += 1
@@ -74,8 +86,12 @@ export function isHeaderValue(text: string): boolean {
 
 type Fault = Pick<FieldError, 'code' | 'detail'>
 
-function headerFault(name: string, value: string | readonly string[], ownAllowed: boolean): Fault | undefined {
-  const lower = name.toLowerCase()
+function headerFault(
+  name: string,
+  lower: string,
+  value: string | readonly string[],
+  ownAllowed: boolean,
+): Fault | undefined {
   if (!NAME.test(name))
     return { code: 'invalid-header', detail: "A header name has letters, digits and !#$%&'*+-.^_`|~ only." }
   if (CONNECTION_HEADERS.has(lower))

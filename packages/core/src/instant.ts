@@ -12,13 +12,23 @@ export function parseInstant(text: string): number | undefined {
   if (!match) return undefined
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])]
   // Date.parse lets 30 February pass as 2 March.
-  if (day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return undefined
+  if (day > 28 && day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return undefined
   const ms = Date.parse(text.toUpperCase().replace(' ', 'T'))
   const rounded = /\.\d{3}0*[1-9]/.test(text) ? ms + 1 : ms
   return rounded >= EARLIEST_MS && rounded <= LATEST_MS ? rounded : undefined
 }
 
+/** What was written last, by the lowest bits of the time: under load many are of the same few milliseconds. */
+const WRITTEN = 256
+const writtenMs = new Array<number>(WRITTEN).fill(Number.NaN)
+const writtenText = new Array<string>(WRITTEN).fill('')
+
 /** Writes milliseconds since the Unix epoch as RFC 3339 in UTC. */
 export function formatInstant(ms: number): string {
-  return new Date(ms).toISOString()
+  const at = ms & (WRITTEN - 1)
+  if (writtenMs[at] !== ms) {
+    writtenText[at] = new Date(ms).toISOString()
+    writtenMs[at] = ms
+  }
+  return writtenText[at] as string
 }

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Call } from './call.js'
 import { type ErrorCode, PosthasteError } from './errors.js'
-import type { Headers } from './headers.js'
+import { type Headers, newHeaders } from './headers.js'
 import { formatInstant, parseInstant } from './instant.js'
 import type { Failure, JournalState } from './lifecycle.js'
 import { LIMITS } from './limits.js'
@@ -70,41 +70,55 @@ const NONE = new Uint8Array(0)
 /** A failure may quote what a foreign record brought, such as a header's name of any length. */
 const DETAIL_LENGTH_MAX = 2_000
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** What a journal entry says beside the call and its outcome. */
+export type Happening = Mutable<
+  Pick<JournalEntry, 'atMs' | 'state' | 'failure' | 'nextAttemptAtMs' | 'forward'> & Partial<Pick<JournalEntry, 'record'>>
+>
+
 /** The entry for an attempt of `call`, or for a final state without one. */
 export function journalEntryOf(
   call: Call,
-  what: Pick<JournalEntry, 'atMs' | 'state' | 'failure' | 'nextAttemptAtMs' | 'forward'> & {
-    readonly record?: Uint8Array
-  },
+  what: Happening,
   outcome: Outcome | undefined,
 ): JournalEntry {
   const response = outcome?.kind === 'answered' ? outcome.response : undefined
-  return {
+  const entry: Mutable<JournalEntry> = {
     id: call.id,
     generation: call.generation,
     attempt: call.attempt,
+    atMs: what.atMs,
+    state: what.state,
     acceptedAtMs: call.acceptedAtMs,
     target: call.target,
     method: call.method,
-    ...(call.correlationId !== undefined && { correlationId: call.correlationId }),
-    ...(call.parent !== undefined && { parent: call.parent }),
-    ...(outcome && { startedAtMs: outcome.startedAtMs, durationMs: outcome.durationMs }),
-    ...(response && {
-      response: { status: response.status, headers: keptHeaders(response.headers), bodyBytes: response.bodyBytes },
-    }),
-    ...what,
-    ...(what.failure && { failure: { ...what.failure, detail: what.failure.detail.slice(0, DETAIL_LENGTH_MAX) } }),
     responseBody: response?.body ?? NONE,
     record: what.record ?? NONE,
   }
+  if (call.correlationId !== undefined) entry.correlationId = call.correlationId
+  if (call.parent !== undefined) entry.parent = call.parent
+  if (outcome) {
+    entry.startedAtMs = outcome.startedAtMs
+    entry.durationMs = outcome.durationMs
+  }
+  if (what.failure) entry.failure = { ...what.failure, detail: what.failure.detail.slice(0, DETAIL_LENGTH_MAX) }
+  if (what.nextAttemptAtMs !== undefined) entry.nextAttemptAtMs = what.nextAttemptAtMs
+  if (what.forward) entry.forward = what.forward
+  if (response) {
+    const { bodyBytes, headers, status } = response
+    entry.response = { status, headers: keptHeaders(headers), bodyBytes }
+  }
+  return entry
 }
 
 /** The response headers that the journal keeps: no cookies, and as many as fit. */
 function keptHeaders(headers: Headers): Headers {
-  const kept: Record<string, string | readonly string[]> = Object.create(null)
+  const kept = newHeaders()
   let bytes = 0
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
     if (name === 'set-cookie') continue
+    const value = headers[name] as string | readonly string[]
     bytes += name.length + String(value).length
     if (bytes > LIMITS.responseHeaderBytesMax) break
     kept[name] = value
@@ -114,15 +128,26 @@ function keptHeaders(headers: Headers): Headers {
 
 /** Writes an entry as a record: one line of JSON, then the response's body and the dead letter's record. */
 export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
-  const { atMs, acceptedAtMs, startedAtMs, nextAttemptAtMs, responseBody, record, ...rest } = entry
+  const { startedAtMs, nextAttemptAtMs, responseBody, record } = entry
   return joinLine(
     {
       v: 1,
-      ...rest,
-      at: formatInstant(atMs),
-      acceptedAt: formatInstant(acceptedAtMs),
+      id: entry.id,
+      generation: entry.generation,
+      attempt: entry.attempt,
+      state: entry.state,
+      at: formatInstant(entry.atMs),
+      acceptedAt: formatInstant(entry.acceptedAtMs),
+      target: entry.target,
+      method: entry.method,
+      correlationId: entry.correlationId,
+      parent: entry.parent,
       startedAt: startedAtMs === undefined ? undefined : formatInstant(startedAtMs),
+      durationMs: entry.durationMs,
+      failure: entry.failure,
       nextAttemptAt: nextAttemptAtMs === undefined ? undefined : formatInstant(nextAttemptAtMs),
+      forward: entry.forward,
+      response: entry.response,
       responseBytes: responseBody.length,
       recordBytes: record.length,
       bytes: responseBody.length + record.length,

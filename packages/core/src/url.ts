@@ -13,6 +13,8 @@ export function checkUrl(text: string, query: Query | undefined, pointer: string
     errors.push({ pointer, code: 'invalid-url', detail })
     return ''
   }
+  const found = query === undefined ? known.get(text) : undefined
+  if (found !== undefined) return found
   // The URL parser trims and drops these; what a person wrote and what is called must not differ.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
   if (/[\x00-\x20\x7f\\]/.test(text)) return fail('A URL has no blanks, control characters or backslashes.')
@@ -31,7 +33,20 @@ export function checkUrl(text: string, query: Query | undefined, pointer: string
   const href = query ? withQuery(url, query) : url.href
   if (href.length > LIMITS.urlBytesMax)
     return fail(`A URL may have ${LIMITS.urlBytesMax} bytes, its query included; this one has ${href.length}.`)
+  if (!query) remember(text, href)
+  remember(href, href)
   return href
+}
+
+/** What URLs became: most are called again and again, and reading one costs more than all else of an instruction. */
+const known = new Map<string, string>()
+const KNOWN_MAX = 1_000
+const KNOWN_LENGTH_MAX = 256
+
+function remember(text: string, href: string): void {
+  if (text.length > KNOWN_LENGTH_MAX) return
+  if (known.size >= KNOWN_MAX) known.clear()
+  known.set(text, href)
 }
 
 /** The part of a checked URL up to its path: `https://api.example.com:8443`. */

@@ -2,6 +2,7 @@ import { type DecodedCall, encodeCall, type Outcome, originOf, peekOrigin } from
 import type { Completed, Delivery, NewTimer } from '@posthaste/stream'
 import { admit } from './admission.js'
 import { AttemptLog } from './attempt-log.js'
+import { Bag, type Bagged } from './bag.js'
 import { type Ending, endAttempt } from './effects.js'
 import { Exchange, NOT_MADE } from './exchange.js'
 import type { ListenerOptions } from './listener-options.js'
@@ -39,7 +40,7 @@ interface Job extends DecodedCall {
 /** What became of a record. */
 type Ended = Pick<Ending, 'effects'> & { readonly state: Ending['state'] | 'deferred' | 'spilled' }
 
-interface Running extends Job {
+interface Running extends Job, Bagged {
   readonly exchange: Exchange
   readonly startedMs: number
   readonly timeoutMs: number
@@ -56,7 +57,7 @@ export class Dispatcher {
   readonly #attemptLog: AttemptLog
   readonly #targets: Targets<Job>
   readonly #discardPace = new Pace(DISCARD_BYTES_PER_S)
-  readonly #running = new Set<Running>()
+  readonly #running = new Bag<Running>()
   /** Jobs that may be in other hands: until that is known they are neither called nor let go. */
   #unheld: Job[] = []
   #waitingMax = WAITING_MAX_FIRST
@@ -97,8 +98,10 @@ export class Dispatcher {
   /** How much more it takes. Nothing while either number is zero. */
   get room(): { readonly records: number; readonly bytes: number } {
     const waiting = this.#targets.waitingCount + this.#unheld.length
+    // Many at once are pulled and written at less cost than a few each time that one is done.
+    const isEnough = waiting > this.#waitingMax / 2
     return {
-      records: Math.max(0, Math.min(this.#waitingMax - waiting, RECORDS_MAX - this.#records)),
+      records: isEnough ? 0 : Math.max(0, Math.min(this.#waitingMax - waiting, RECORDS_MAX - this.#records)),
       bytes: Math.max(0, BYTES_MAX - this.#bytes),
     }
   }
@@ -140,7 +143,7 @@ export class Dispatcher {
     const untilMs = performance.now() + graceMs
     for (const job of [...this.#targets.clear(this.#timeMs), ...this.#unheld.splice(0)]) this.#release(job.delivery)
     while (this.#running.size > 0 && performance.now() < untilMs) await this.change(untilMs - performance.now())
-    for (const running of this.#running) this.#handBack(running)
+    for (const running of this.#running.all()) this.#handBack(running)
     // What the stream cannot record now is called again later: better than never to stop.
     const giveUpMs = performance.now() + STOP_WRITE_MS
     while (!this.isIdle && performance.now() < giveUpMs) await this.change(SWEEP_MS)
@@ -155,8 +158,8 @@ export class Dispatcher {
     }
     if (this.#spillUnread(delivery)) return
     const admitted = admit(delivery.record, this.#options.recordBytesMax, this.#options.clock.now())
-    if (admitted.kind === 'call') this.#queue({ delivery, ...admitted.decoded })
-    else if (admitted.kind === 'defer') this.#putOff({ delivery, ...admitted.decoded }, admitted.dueMs, 'deferred')
+    if (admitted.kind === 'call') this.#queue(jobOf(delivery, admitted.decoded))
+    else if (admitted.kind === 'defer') this.#putOff(jobOf(delivery, admitted.decoded), admitted.dueMs, 'deferred')
     else if (admitted.kind === 'end') this.#complete(delivery, admitted.ending)
     else this.#block(delivery, admitted.reason)
   }
@@ -197,7 +200,7 @@ export class Dispatcher {
   }
 
   async #run(job: Job, target: Target<Job>): Promise<void> {
-    const { call, delivery } = job
+    const { call, delivery, settled } = job
     const { clock, responseBytesMax, retry } = this.#options
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
     const exchange = new Exchange({
@@ -207,11 +210,12 @@ export class Dispatcher {
       discardPace: this.#discardPace,
       nowMs: clock.now(),
     })
-    const running: Running = { ...job, exchange, startedMs: performance.now(), timeoutMs, checkedOut: false }
+    const startedMs = performance.now()
+    const running: Running = { call, delivery, settled, exchange, startedMs, timeoutMs, checkedOut: false, slot: -1 }
     this.#running.add(running)
     exchange.start(target.pool, requestOf(call))
     const outcome = await exchange.outcome
-    this.#running.delete(running)
+    this.#running.remove(running)
     this.#targets.end(target, callEnd(outcome), this.#timeMs)
     this.#startNext()
     if (outcome === NOT_MADE) {
@@ -264,7 +268,7 @@ export class Dispatcher {
     }
     this.#startNext()
     this.#sortUnheld()
-    for (const running of this.#running) {
+    for (const running of this.#running.all()) {
       if (!running.checkedOut && performance.now() - running.startedMs > CHECK_OUT_AFTER_MS)
         void this.#checkOut(running)
       if (running.delivery.lost.aborted) running.exchange.abort(NOT_MADE)
@@ -333,6 +337,10 @@ export class Dispatcher {
   #notify(): void {
     for (const wake of this.#changed) wake()
   }
+}
+
+function jobOf(delivery: Delivery, { call, settled }: DecodedCall): Job {
+  return { call, delivery, settled }
 }
 
 /** The same attempt of the same call, at another time. */

@@ -7,6 +7,7 @@ import {
   type Failure,
   type FinalState,
   forwardOf,
+  type Happening,
   type JournalEntry,
   journalEntryOf,
   type Outcome,
@@ -30,7 +31,8 @@ export function endAttempt(
   nowMs: number,
   random: number,
 ): Ending {
-  const sequel = decideSequel(call, outcome, { ...retry, ...call.retry }, nowMs, random)
+  const policy = call.retry ? { ...retry, ...call.retry } : retry
+  const sequel = decideSequel(call, outcome, policy, nowMs, random)
   if (sequel.state !== 'retrying') {
     return endInvocation(call, record, sequel.state, 'failure' in sequel ? sequel.failure : undefined, outcome, nowMs)
   }
@@ -54,20 +56,13 @@ export function endInvocation(
 ): Ending {
   const { forwardTo } = call
   const forward = forwardTo === undefined ? undefined : forwardOf({ ...call, forwardTo }, state, outcome, nowMs)
-  const entry = journalEntryOf(
-    call,
-    {
-      atMs: nowMs,
-      state,
-      ...(failure && { failure }),
-      ...(forward && { forward: { id: forward.id } }),
-      ...(forwardTo !== undefined && !forward && { forward: { refused: 'depth-exceeded' } }),
-      ...(state !== 'succeeded' && { record: record.value }),
-    },
-    outcome,
-  )
-  const children = forward ? [{ key: forward.id, value: encodeCall(forward) }] : []
-  return { state, ...(failure && { failure }), effects: { children, journal: [journalRecord(entry)] } }
+  const what: Happening = { atMs: nowMs, state }
+  if (failure) what.failure = failure
+  if (forwardTo !== undefined) what.forward = forward ? { id: forward.id } : { refused: 'depth-exceeded' }
+  if (state !== 'succeeded') what.record = record.value
+  const journal = [journalRecord(journalEntryOf(call, what, outcome))]
+  const effects = forward ? { children: [{ key: forward.id, value: encodeCall(forward) }], journal } : { journal }
+  return failure ? { state, failure, effects } : { state, effects }
 }
 
 /** The dead letter for a record that cannot be called at all: its bytes, as many as fit. */

@@ -2,6 +2,9 @@ import type { Checkpoint, CheckpointStore, Claim, Saved } from './checkpoint-sto
 import { NEW_CHECKPOINT } from './checkpoint-store.js'
 import type { Environment, Table } from './environment.js'
 
+/** An entry on disk: the epoch as a little-endian double, then the checkpoint as JSON. */
+const EPOCH_BYTES = 8
+
 interface Entry {
   readonly epoch: number
   readonly checkpoint: Checkpoint
@@ -46,17 +49,22 @@ export class LmdbCheckpointStore implements CheckpointStore {
     return 'saved'
   }
 
-  /** Whether nobody claimed the key after `epoch`. */
+  /** Whether nobody claimed the key after `epoch`. Asked with every transaction: it does not read the checkpoint. */
   isCurrent(key: string, epoch: number): boolean {
-    return this.#entry(key).epoch === epoch
+    return (this.#table.get(key)?.readDoubleLE(0) ?? 0) === epoch
   }
 
   #entry(key: string): Entry {
     const bytes = this.#table.get(key)
-    return bytes ? (JSON.parse(bytes.toString()) as Entry) : { epoch: 0, checkpoint: NEW_CHECKPOINT }
+    if (!bytes) return { epoch: 0, checkpoint: NEW_CHECKPOINT }
+    return { epoch: bytes.readDoubleLE(0), checkpoint: JSON.parse(bytes.toString('utf8', EPOCH_BYTES)) as Checkpoint }
   }
 
-  #put(key: string, entry: Entry): void {
-    this.#table.putSync(key, Buffer.from(JSON.stringify(entry)))
+  #put(key: string, { epoch, checkpoint }: Entry): void {
+    const text = JSON.stringify(checkpoint)
+    const bytes = Buffer.allocUnsafe(EPOCH_BYTES + Buffer.byteLength(text))
+    bytes.writeDoubleLE(epoch)
+    bytes.write(text, EPOCH_BYTES)
+    this.#table.putSync(key, bytes)
   }
 }

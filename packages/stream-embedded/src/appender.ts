@@ -5,17 +5,18 @@ import type { BatchLog } from './batch-log.js'
 import { storedBytes } from './record-batch.js'
 
 /** Bytes that may wait to be written: beyond that, whoever appends is told to come back. */
-const WAITING_BYTES_MAX = 64 * 1024 * 1024
+const HELD_BYTES_MAX = 64 * 1024 * 1024
 
 /** Appends what is asked for at one time as one batch. */
 export class Appender {
   readonly #environment: Environment
   readonly #log: BatchLog
   readonly #appended: () => void
-  #waiting: NewRecord[] = []
-  #waitingBytes = 0
-  #flush: Promise<void> | undefined
-  /** Resolves once the last flush that was asked for ended, one way or the other. */
+  /** What takes more records. */
+  #group: Group | undefined
+  /** Bytes of all groups that are not written yet. */
+  #heldBytes = 0
+  /** Resolves once the last group has ended, one way or the other. */
   #settled: Promise<void> = Promise.resolve()
 
   constructor(environment: Environment, log: BatchLog, appended: () => void) {
@@ -24,43 +25,52 @@ export class Appender {
     this.#appended = appended
   }
 
-  async append(records: readonly NewRecord[]): Promise<void> {
-    const bytes = records.reduce((sum, record) => sum + storedBytes(record), 0)
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
-      throw new PosthasteError('overloaded', 'Too much is waiting to be written.')
+  /** Resolves when the records are on disk: for all that share a transaction with one promise. */
+  append(records: readonly NewRecord[]): Promise<void> {
+    let bytes = 0
+    for (const record of records) bytes += storedBytes(record)
+    if (this.#heldBytes > 0 && this.#heldBytes + bytes > HELD_BYTES_MAX) {
+      return Promise.reject(new PosthasteError('overloaded', 'Too much is waiting to be written.'))
     }
     if (!this.#environment.takeRoom(bytes)) {
-      throw new PosthasteError('stream-full', 'The disk of the data directory is full but for the reserve.')
+      return Promise.reject(
+        new PosthasteError('stream-full', 'The disk of the data directory is full but for the reserve.'),
+      )
     }
-    for (const record of records) this.#waiting.push(record)
-    this.#waitingBytes += bytes
-    this.#flush ??= this.#startFlush()
-    try {
-      await this.#flush
-    } finally {
-      this.#waitingBytes -= bytes
-    }
-    this.#appended()
+    this.#group ??= this.#startGroup()
+    for (const record of records) this.#group.records.push(record)
+    this.#group.bytes += bytes
+    this.#heldBytes += bytes
+    return this.#group.written
   }
 
   /** Resolves when nothing is being written any more. */
   async idle(): Promise<void> {
-    while (this.#waitingBytes > 0) await this.#settled
+    while (this.#heldBytes > 0) await this.#settled
   }
 
-  #startFlush(): Promise<void> {
-    const flush = this.#environment.commit(() => this.#flushNow())
-    this.#settled = flush.catch(() => {
-      // If the transaction failed before it came to this flush, nobody waits for its records any more.
-      if (this.#flush !== flush) return
-      this.#flush = undefined
-      this.#waiting = []
-    })
-    return flush
+  #startGroup(): Group {
+    const group: Group = { records: [], bytes: 0, written: this.#environment.commit(() => this.#writeNow(group)) }
+    const settle = (): void => {
+      this.#heldBytes -= group.bytes
+      // The transaction may have failed before it came to this group.
+      if (this.#group === group) this.#group = undefined
+      this.#appended()
+    }
+    this.#settled = group.written.then(settle, settle)
+    return group
   }
 
-  #flushNow(): void {
-    this.#flush = undefined
-    this.#log.appendNow(this.#waiting.splice(0), Date.now())
+  #writeNow(group: Group): void {
+    // What comes from now on goes to the next one.
+    this.#group = undefined
+    this.#log.appendNow(group.records, Date.now())
   }
+}
+
+/** Records that go into one transaction. */
+interface Group {
+  readonly records: NewRecord[]
+  bytes: number
+  readonly written: Promise<void>
 }

@@ -27,11 +27,10 @@ export class EmbeddedConsumer implements Consumer {
   }
 
   async pull(options: PullOptions): Promise<Delivery[]> {
-    const { environment, bell, timers } = this.#parts
+    const { bell } = this.#parts
     const untilMs = performance.now() + options.waitMs
     for (;;) {
       if (this.#stopping.signal.aborted) return []
-      environment.refresh()
       const ownership = this.#canWork() ? await this.#own() : undefined
       if (ownership) {
         await ownership.fireDue()
@@ -41,7 +40,7 @@ export class EmbeddedConsumer implements Consumer {
       }
       const leftMs = untilMs - performance.now()
       if (leftMs <= 0 || options.signal?.aborted) return []
-      const dueInMs = ownership ? Math.max(1, timers.firstDueMs() - Date.now()) : Number.POSITIVE_INFINITY
+      const dueInMs = ownership ? Math.max(1, ownership.firstDueMs - Date.now()) : Number.POSITIVE_INFINITY
       const lookMs = ownership ? LOOK_EVERY_MS : LEASE_LOOK_MS
       await bell.wait(Math.min(leftMs, dueInMs, lookMs), options.signal)
     }

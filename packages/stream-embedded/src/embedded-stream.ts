@@ -67,9 +67,13 @@ export class EmbeddedStream implements Stream {
     this.#retain(journal)
   }
 
-  async append(log: LogName, records: readonly NewRecord[]): Promise<void> {
-    for (const record of records) this.#checkSize(record)
-    await this.#running().appenders[log].append(records)
+  append(log: LogName, records: readonly NewRecord[]): Promise<void> {
+    try {
+      for (const record of records) this.#checkSize(record)
+      return this.#running().appenders[log].append(records)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   async consume(group: string, options: ConsumeOptions = {}): Promise<Consumer> {

@@ -43,6 +43,8 @@ export class Ownership implements DeliverySource {
   readonly #loss = new AbortController()
   /** Calls that were checked out and still run, by the key of their watchdog. */
   readonly #checkedOut = new Map<string, EmbeddedDelivery>()
+  /** Nobody but the owner writes timers. */
+  #firstDueMs: number
   #readOffset: number
   /** The batch that the last read ended in, and how much of it was read. */
   #ahead: readonly StoredRecord[] = []
@@ -60,6 +62,8 @@ export class Ownership implements DeliverySource {
     this.#prefix = prefix
     this.#committed = prefix.committed
     this.#readOffset = prefix.committed
+    parts.environment.refresh()
+    this.#firstDueMs = parts.timers.firstDueMs()
     this.#trim()
   }
 
@@ -73,6 +77,11 @@ export class Ownership implements DeliverySource {
 
   get committed(): number {
     return this.#committed
+  }
+
+  /** When the first timer is due; infinite if there is none. */
+  get firstDueMs(): number {
+    return this.#firstDueMs
   }
 
   get inFlight(): number {
@@ -107,13 +116,11 @@ export class Ownership implements DeliverySource {
 
   /** Moves what is due from the timers to `calls`, until nothing is. */
   async fireDue(): Promise<void> {
-    const { environment, timers } = this.#parts
-    while (timers.firstDueMs() <= Date.now() && !this.isLost && !this.#ending) {
+    while (this.#firstDueMs <= Date.now() && !this.isLost && !this.#ending) {
       await new Promise<void>((done) => {
         this.#firing.push(done)
         this.#startWriting()
       })
-      environment.refresh()
     }
   }
 
@@ -132,6 +139,7 @@ export class Ownership implements DeliverySource {
 
   #next(): StoredRecord | undefined {
     if (this.#aheadAt === this.#ahead.length) {
+      this.#parts.environment.refresh()
       this.#ahead = this.#parts.calls.read(this.#readOffset)
       this.#aheadAt = 0
     }
@@ -196,7 +204,8 @@ export class Ownership implements DeliverySource {
     const nowMs = Date.now()
     journal.appendNow(gather(group, 'journal'), nowMs)
     calls.appendNow(gather(group, 'children'), nowMs)
-    timers.putNow(gather(group, 'timers'), nowMs)
+    const put = gather(group, 'timers')
+    timers.putNow(put, nowMs)
     // Known as watchdogs of running calls only after the commit, so they wait for the next one even if they are overdue.
     const fresh = new Set<string>()
     for (const completion of group) {
@@ -207,6 +216,12 @@ export class Ownership implements DeliverySource {
       for (const due of timers.dueNow(nowMs, FIRE_RECORDS_MAX)) {
         if (!fresh.has(String(due.key))) this.#fireNow(due, nowMs, after)
       }
+    }
+    if (fire || put.length > 0 || after.length > 0) {
+      const firstDueMs = timers.firstDueMs()
+      after.push(() => {
+        this.#firstDueMs = firstDueMs
+      })
     }
     return (
       group.length === 0 ||
