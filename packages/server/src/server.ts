@@ -1,24 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Accepter, type Readiness } from '@posthaste/accepter'
 import { acceptedRecordBytesMax, PosthasteError, systemClock } from '@posthaste/core'
-import { Listener } from '@posthaste/listener'
-import type { Consumer } from '@posthaste/stream'
 import type { Logger } from 'pino'
 import { type Backend, openBackend } from './backend.js'
 import type { Config } from './config/table.js'
-import { LISTENERS_GROUP, listenerOptions } from './listener-options.js'
+import { type ListenerPart, LocalListener } from './listener-part.js'
+import { ListenerThread } from './listener-thread.js'
 
 /** Which parts of Posthaste a process runs. */
 export type Role = 'all' | 'accepter' | 'listener'
 
-/** One Posthaste process: a stream, and on it an accepter, a listener, or both. */
+/** How long the listener may take to say whether it is ready. */
+const ANSWER_MS_MAX = 2_000
+
+/** One Posthaste process: a stream, and on it an accepter, a listener, or both, each with a thread of its own. */
 export class Server {
   readonly #config: Config
   readonly #role: Role
   readonly #log: Logger
   readonly #backend: Backend
   readonly #accepter: Accepter
-  #consumer: Consumer | undefined
-  #listener: Listener | undefined
+  readonly #listener: ListenerPart | undefined
+  #isListening = false
   #stopped: Promise<void> | undefined
 
   constructor(config: Config, role: Role, log: Logger) {
@@ -27,6 +30,8 @@ export class Server {
     this.#log = log
     this.#backend = openBackend(config, log)
     this.#accepter = this.#createAccepter()
+    if (role === 'listener') this.#listener = new LocalListener(config, this.#backend, log)
+    if (role === 'all') this.#listener = new ListenerThread(config)
   }
 
   /**
@@ -46,11 +51,8 @@ export class Server {
     const { stream } = this.#backend
     await stream.start()
     const url = await this.#accepter.start()
-    if (this.#role !== 'accepter') {
-      this.#consumer = await stream.consume(LISTENERS_GROUP, { member: url })
-      this.#listener = new Listener(listenerOptions(this.#config, stream, this.#consumer, this.#log))
-      await this.#listener.start()
-    }
+    await this.#listener?.start(url)
+    this.#isListening = true
     return url
   }
 
@@ -64,8 +66,7 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
-    await Promise.all([this.#accepter.stop(), this.#listener?.stop(this.#config.stopGrace)])
-    await this.#consumer?.stop()
+    await Promise.all([this.#accepter.stop(), this.#listener?.stop()])
     await this.#backend.close()
   }
 
@@ -81,12 +82,13 @@ export class Server {
       ...(this.#role !== 'listener' && {
         invocations: { recordBytesMax, append: (records) => stream.append('calls', records) },
       }),
-      ...(this.#role !== 'accepter' && { cycle: { ping: (waitMs) => this.#runningListener().ping('ping', waitMs) } }),
+      ...(this.#role !== 'accepter' && { cycle: { ping: (waitMs) => this.#runningListener().ping(waitMs) } }),
     })
   }
 
-  #runningListener(): Listener {
-    if (!this.#listener) throw new PosthasteError('stream-unavailable', 'The listener is starting.')
+  #runningListener(): ListenerPart {
+    if (!this.#listener || !this.#isListening)
+      throw new PosthasteError('stream-unavailable', 'The listener is starting.')
     return this.#listener
   }
 
@@ -94,9 +96,17 @@ export class Server {
     const health = await this.#backend.stream.health()
     const reasons: string[] = []
     if (!health.ready) reasons.push(health.reason)
-    if (this.#role !== 'accepter' && !this.#listener) reasons.push('The listener is starting.')
-    if (this.#listener?.blocked !== undefined) reasons.push(this.#listener.blocked)
+    const blocked = await this.#blocked()
+    if (blocked !== undefined) reasons.push(blocked)
     if (this.#stopped) reasons.push('This process is stopping.')
     return { ready: reasons.length === 0, reasons }
+  }
+
+  /** Why the listener does nothing; undefined if it works, or there is none. */
+  async #blocked(): Promise<string | undefined> {
+    if (!this.#listener || this.#stopped) return undefined
+    if (!this.#isListening) return 'The listener is starting.'
+    const late = sleep(ANSWER_MS_MAX, 'The listener does not answer.', { ref: false })
+    return Promise.race([this.#listener.blocked(), late])
   }
 }

@@ -1,9 +1,29 @@
-/** Wakes whoever waits in this process for something to be appended. */
+import { BroadcastChannel } from 'node:worker_threads'
+
+/** Wakes whoever waits in this process for something to be appended to what stands in a directory. */
 export class Bell {
   readonly #waiting = new Set<() => void>()
+  readonly #otherThreads: BroadcastChannel
 
+  constructor(directory: string) {
+    this.#otherThreads = new BroadcastChannel(`posthaste ${directory}`)
+    this.#otherThreads.onmessage = () => this.ring()
+    this.#otherThreads.unref()
+  }
+
+  /** Wakes those in this thread. */
   ring(): void {
     for (const wake of this.#waiting) wake()
+  }
+
+  /** Wakes those in every thread. */
+  ringEverywhere(): void {
+    this.ring()
+    this.#otherThreads.postMessage('')
+  }
+
+  close(): void {
+    this.#otherThreads.close()
   }
 
   /** Resolves at the next ring, after `timeoutMs`, or when `signal` aborts, whichever comes first. */

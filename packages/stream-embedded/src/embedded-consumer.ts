@@ -3,7 +3,7 @@ import { CompletedPrefix } from '@posthaste/stream'
 import { LEASE_MS, type Lease } from './lease.js'
 import { type EmbeddedParts, Ownership } from './ownership.js'
 
-/** How often to look for what other processes wrote. What this process writes wakes it at once. */
+/** How often to look for what other processes wrote. What this process writes, in any thread, wakes it at once. */
 const LOOK_EVERY_MS = 5
 /** How often a member that stands by looks whether the lease is free. */
 const LEASE_LOOK_MS = 100

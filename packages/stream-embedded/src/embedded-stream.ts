@@ -54,10 +54,10 @@ export class EmbeddedStream implements Stream {
   async start(): Promise<void> {
     if (this.#started || this.#stopping.signal.aborted) return
     const { environment, log } = this.#options
-    const bell = new Bell()
+    const bell = new Bell(environment.directory)
     const calls = new BatchLog(environment, 'calls')
     const journal = new BatchLog(environment, 'journal')
-    const ring = (): void => bell.ring()
+    const ring = (): void => bell.ringEverywhere()
     this.#started = {
       parts: { environment, calls, journal, timers: new Timers(environment), bell, log },
       appenders: { calls: new Appender(environment, calls, ring), journal: new Appender(environment, journal, ring) },
@@ -125,6 +125,7 @@ export class EmbeddedStream implements Stream {
     if (!this.#started) return
     const { appenders, retaining } = this.#started
     await Promise.all([appenders.calls.idle(), appenders.journal.idle(), retaining])
+    this.#started.parts.bell.close()
   }
 
   #checkSize({ key, value }: NewRecord): void {

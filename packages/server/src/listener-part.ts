@@ -1,0 +1,54 @@
+import { type CycleReport, Listener } from '@posthaste/listener'
+import type { Consumer } from '@posthaste/stream'
+import type { Logger } from 'pino'
+import type { Backend } from './backend.js'
+import type { Config } from './config/table.js'
+import { LISTENERS_GROUP, listenerOptions } from './listener-options.js'
+
+export type PingReport = CycleReport & { readonly drained: boolean }
+
+/** The listener of a server, in the server's own thread or in another. */
+export interface ListenerPart {
+  /** `url` is told to members that stand by. @throws PosthasteError */
+  start(url: string): Promise<void>
+  ping(waitMs: number): Promise<PingReport>
+  /** Why it pulls nothing; undefined while all is well. */
+  blocked(): Promise<string | undefined>
+  /** Lets running calls end for the grace period, then gives up what it owns. Idempotent, also without a start. */
+  stop(): Promise<void>
+}
+
+/** A listener on a stream of this thread. */
+export class LocalListener implements ListenerPart {
+  readonly #config: Config
+  readonly #backend: Backend
+  readonly #log: Logger
+  #consumer: Consumer | undefined
+  #listener: Listener | undefined
+
+  constructor(config: Config, backend: Backend, log: Logger) {
+    this.#config = config
+    this.#backend = backend
+    this.#log = log
+  }
+
+  async start(url: string): Promise<void> {
+    const { stream } = this.#backend
+    this.#consumer = await stream.consume(LISTENERS_GROUP, { member: url })
+    this.#listener = new Listener(listenerOptions(this.#config, stream, this.#consumer, this.#log))
+    await this.#listener.start()
+  }
+
+  ping(waitMs: number): Promise<PingReport> {
+    return (this.#listener as Listener).ping('ping', waitMs)
+  }
+
+  async blocked(): Promise<string | undefined> {
+    return this.#listener?.blocked
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener?.stop(this.#config.stopGrace)
+    await this.#consumer?.stop()
+  }
+}
