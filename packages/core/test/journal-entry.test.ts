@@ -137,7 +137,8 @@ t.test('what is no entry is unreadable', async (t) => {
 t.test('what a newer version adds is kept', async (t) => {
   const bytes = encodeJournalEntry({
     ...{ id: 'a', generation: 1, attempt: 1, atMs: NOW_MS, state: 'failed', acceptedAtMs: NOW_MS },
-    ...{ responseBody: Buffer.alloc(0), record: Buffer.alloc(0), newer: true },
+    ...{ responseBody: Buffer.alloc(0), record: Buffer.alloc(0) },
   })
-  t.match(decodeJournalEntry(bytes), { id: 'a', newer: true })
+  const newer = Buffer.from(String(bytes).replace('"id":"a"', '"id":"a","newer":true'))
+  t.match(decodeJournalEntry(newer), { id: 'a', newer: true })
 })

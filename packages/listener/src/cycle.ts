@@ -131,7 +131,7 @@ export class Cycles {
     }
     const waitMs = this.#lookNow ? 0 : Math.max(LOOK_MS, this.#lingerUntilMs - performance.now())
     this.#lookNow = false
-    this.#wake = new AbortController()
+    if (this.#wake.signal.aborted) this.#wake = new AbortController()
     this.#pullsBegun += 1
     const deliveries = await consumer.pull({
       recordsMax: Math.min(batchRecords, records),

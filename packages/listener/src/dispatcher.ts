@@ -16,7 +16,7 @@ import { Targets } from './targets.js'
 const RECORDS_MAX = 8_192
 const BYTES_MAX = 64 * 1024 * 1024
 /** Of these, records that wait for a place. */
-const WAITING_MAX = 2_048
+const WAITING_MAX = 512
 /** At first fewer may wait, and one more for each that is done: nothing is known of the targets yet. */
 const WAITING_MAX_FIRST = 128
 /** A call that would wait longer than this for its target is moved aside. */

@@ -1,4 +1,5 @@
 const GROWN_BYTES_MIN = 4_096
+const NOTHING = Buffer.alloc(0)
 
 /**
  * The body of a response, kept up to a limit and counted beyond. It is copied to one buffer that grows: kept as they
@@ -6,7 +7,7 @@ const GROWN_BYTES_MIN = 4_096
  */
 export class ResponseBody {
   readonly #bytesMax: number
-  #buffer = Buffer.alloc(0)
+  #buffer = NOTHING
   #bytes = 0
 
   constructor(bytesMax: number) {
@@ -24,14 +25,15 @@ export class ResponseBody {
 
   /** All of it, or nothing if it is too long. */
   get kept(): Buffer {
-    return this.isTooLong ? Buffer.alloc(0) : this.#buffer.subarray(0, this.#bytes)
+    if (this.isTooLong) return NOTHING
+    return this.#bytes === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#bytes)
   }
 
   add(chunk: Buffer): void {
     const at = this.#bytes
     this.#bytes += chunk.length
     if (this.isTooLong) {
-      this.#buffer = Buffer.alloc(0)
+      this.#buffer = NOTHING
       return
     }
     if (this.#bytes > this.#buffer.length) this.#grow(at)
@@ -41,7 +43,7 @@ export class ResponseBody {
   #grow(used: number): void {
     // Most bodies come whole: room for more is made when there is more.
     const bytes = used === 0 ? this.#bytes : Math.min(this.#bytesMax, Math.max(this.#bytes, 2 * used, GROWN_BYTES_MIN))
-    const buffer = Buffer.allocUnsafeSlow(bytes)
+    const buffer = Buffer.allocUnsafe(bytes)
     this.#buffer.copy(buffer, 0, 0, used)
     this.#buffer = buffer
   }

@@ -2,6 +2,15 @@ import type { Environment, Table } from '@posthaste/storage'
 import type { LogName, NewRecord, StoredRecord } from '@posthaste/stream'
 import { batchAppendedAtMs, batchCount, decodeBatch, encodeBatches } from './record-batch.js'
 
+/** Records that were appended together. */
+export interface Batch {
+  /** Offset of the first one. */
+  readonly base: number
+  /** Offset behind the last one. */
+  readonly end: number
+  readonly records: readonly StoredRecord[]
+}
+
 /**
  * An ordered log in an LMDB table: batches of records under the offset of their first one. Methods that end in `Now`
  * are for use inside `Environment.commit`.
@@ -37,14 +46,31 @@ export class BatchLog {
     this.#ends.putSync(this.name, bytes)
   }
 
-  /** The records from `offset` on that stand in the first batch that reaches there; none at the end of the log. */
-  read(offset: number): StoredRecord[] {
-    for (const { key, value } of this.#batches.getRange({ start: this.#baseOf(offset), limit: 2 })) {
-      if (key + batchCount(value) <= offset) continue
-      const records = decodeBatch(this.name, key, value)
-      return key < offset ? records.slice(offset - key) : records
+  /** The first batch that reaches `offset`; undefined at the end of the log. */
+  read(offset: number): Batch | undefined {
+    if (offset >= this.end()) return undefined
+    // Whoever reads on from the end of a batch finds the next one there. A search costs ten times as much.
+    const value = this.#batches.get(offset)
+    if (value) return this.#decode(offset, value)
+    for (const found of this.#batches.getRange({ start: this.#baseOf(offset), limit: 2 })) {
+      const batch = this.#decode(found.key, found.value)
+      if (batch.end > offset) return batch
     }
-    return []
+    return undefined
+  }
+
+  /** Where the batches begin that lie wholly below `offset`. */
+  basesBelow(offset: number): number[] {
+    const bases = [...this.#batches.getKeys({ end: offset })]
+    // The last one may reach beyond.
+    const last = bases.at(-1)
+    if (last !== undefined && last + batchCount(this.#batches.get(last) as Buffer) > offset) bases.pop()
+    return bases
+  }
+
+  /** Removes the batches that begin at these offsets. */
+  removeNow(bases: readonly number[]): void {
+    for (const base of bases) this.#batches.removeSync(base)
   }
 
   /** Removes batches that lie wholly below `offset`, `batchesMax` at the most, and returns how many. */
@@ -58,12 +84,6 @@ export class BatchLog {
       trimmed += 1
     }
     return trimmed
-  }
-
-  /** Whether anything lies below `offset` that `trimNow` would remove. */
-  canTrim(offset: number): boolean {
-    const [first, second] = [...this.#batches.getKeys({ limit: 2 })]
-    return first !== undefined && (second ?? this.end()) <= offset
   }
 
   /** The offset up to which records are older than `beforeMs`, as far as the first `batchesMax` batches tell. */
@@ -86,6 +106,10 @@ export class BatchLog {
     const batches = Math.min(batchesMax, Math.ceil((Number(stats.entryCount) * (stored - bytes)) / stored))
     const keys = [...this.#batches.getKeys({ limit: batches + 1 })]
     return keys[batches] ?? this.end()
+  }
+
+  #decode(base: number, value: Buffer): Batch {
+    return { base, end: base + batchCount(value), records: decodeBatch(this.name, base, value) }
   }
 
   #baseOf(offset: number): number {

@@ -2,7 +2,7 @@ import { BroadcastChannel } from 'node:worker_threads'
 
 /** Wakes whoever waits in this process for something to be appended to what stands in a directory. */
 export class Bell {
-  readonly #waiting = new Set<() => void>()
+  #waiting: (() => void)[] = []
   readonly #otherThreads: BroadcastChannel
 
   constructor(directory: string) {
@@ -13,7 +13,7 @@ export class Bell {
 
   /** Wakes those in this thread. */
   ring(): void {
-    for (const wake of this.#waiting) wake()
+    for (const wake of [...this.#waiting]) wake()
   }
 
   /** Wakes those in every thread. */
@@ -32,12 +32,12 @@ export class Bell {
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer)
-        this.#waiting.delete(wake)
+        this.#waiting = this.#waiting.filter((one) => one !== wake)
         signal?.removeEventListener('abort', wake)
         resolve()
       }
       const timer = setTimeout(wake, timeoutMs)
-      this.#waiting.add(wake)
+      this.#waiting.push(wake)
       signal?.addEventListener('abort', wake)
     })
   }

@@ -91,10 +91,10 @@ export class EmbeddedStream implements Stream {
     parts.environment.refresh()
     const untilOffset = options.untilEnd ? parts[log].end() : Number.POSITIVE_INFINITY
     while (offset < untilOffset && !options.signal?.aborted && !this.#stopping.signal.aborted) {
-      const records = parts[log].read(offset)
-      const last = records.at(-1)
-      if (last) {
-        offset = last.offset + 1
+      const batch = parts[log].read(offset)
+      if (batch) {
+        const records = batch.base < offset ? batch.records.slice(offset - batch.base) : batch.records
+        offset = batch.end
         yield { records, position: String(offset) }
       } else {
         if (options.untilEnd) return

@@ -16,8 +16,11 @@ const END_WRITE_MS = 5_000
 const FIRE_RECORDS_MAX = 5_000
 /** How much longer a watchdog waits if it comes due while its call is still running here. */
 const WATCHDOG_MORE_MS = 10_000
-const TRIM_EVERY_MS = 100
-const TRIM_BATCHES_MAX = 500
+/** Batches removed with whatever else is written: more than come to be completed by it, but for many small ones. */
+const TRIM_WITH_MAX = 16
+/** What is left is removed in transactions of its own, short ones: an append may wait for them. */
+const TRIM_EVERY_MS = 50
+const TRIM_BATCHES_MAX = 64
 
 /** What the parts of an embedded stream share. */
 export interface EmbeddedParts {
@@ -49,6 +52,8 @@ export class Ownership implements DeliverySource {
   /** The batch that the last read ended in, and how much of it was read. */
   #ahead: readonly StoredRecord[] = []
   #aheadAt = 0
+  /** Batches that were read, or completed before, and are to be removed once they lie below the checkpoint, in order. */
+  #toTrim: { readonly base: number; readonly end: number }[]
   #waiting: Completion[] = []
   #firing: (() => void)[] = []
   #writing: Promise<void> | undefined
@@ -64,6 +69,7 @@ export class Ownership implements DeliverySource {
     this.#readOffset = prefix.committed
     parts.environment.refresh()
     this.#firstDueMs = parts.timers.firstDueMs()
+    this.#toTrim = parts.calls.basesBelow(prefix.committed).map((base) => ({ base, end: base + 1 }))
     this.#trim()
   }
 
@@ -140,8 +146,11 @@ export class Ownership implements DeliverySource {
   #next(): StoredRecord | undefined {
     if (this.#aheadAt === this.#ahead.length) {
       this.#parts.environment.refresh()
-      this.#ahead = this.#parts.calls.read(this.#readOffset)
-      this.#aheadAt = 0
+      const batch = this.#parts.calls.read(this.#readOffset)
+      if (!batch) return undefined
+      this.#ahead = batch.records
+      this.#aheadAt = Math.max(0, this.#readOffset - batch.base)
+      this.#toTrim.push({ base: batch.base, end: batch.end })
     }
     const record = this.#ahead[this.#aheadAt]
     if (!record) return undefined
@@ -223,6 +232,7 @@ export class Ownership implements DeliverySource {
         this.#firstDueMs = firstDueMs
       })
     }
+    this.#trimNow(TRIM_WITH_MAX, after)
     return (
       group.length === 0 ||
       this.#lease.saveNow({ offset: this.#prefix.committed, beyond: this.#prefix.beyond, journal: '' })
@@ -278,24 +288,40 @@ export class Ownership implements DeliverySource {
     this.#parts.bell.ring()
   }
 
+  /** How many batches lie wholly below what is committed on disk. */
+  get #trimmable(): number {
+    const first = this.#toTrim.findIndex(({ end }) => end > this.#committed)
+    return first < 0 ? this.#toTrim.length : first
+  }
+
+  #trimNow(batchesMax: number, after: (() => void)[]): void {
+    const bases = this.#toTrim.slice(0, Math.min(batchesMax, this.#trimmable)).map(({ base }) => base)
+    const last = bases.at(-1)
+    if (last === undefined) return
+    this.#parts.calls.removeNow(bases)
+    after.push(() => {
+      this.#toTrim = this.#toTrim.filter(({ base }) => base > last)
+    })
+  }
+
   /** Removes what is completed in the background, a little at a time. */
   #trim(): void {
-    if (this.#trimming || this.#ending || this.isLost || !this.#parts.calls.canTrim(this.committed)) return
+    if (this.#trimming || this.#ending || this.isLost || this.#trimmable === 0) return
     this.#trimming = this.#trimSome().catch((error: unknown) => {
       this.#parts.log.warn({ err: error }, 'completed calls cannot be removed now')
     })
   }
 
   async #trimSome(): Promise<void> {
-    const { calls, environment } = this.#parts
     try {
       do {
         await sleep(TRIM_EVERY_MS)
-        await environment.commit(() => {
-          if (!this.isLost && this.#lease.isCurrentNow()) calls.trimNow(this.committed, TRIM_BATCHES_MAX)
+        const after: (() => void)[] = []
+        await this.#parts.environment.commit(() => {
+          if (!this.isLost && this.#lease.isCurrentNow()) this.#trimNow(TRIM_BATCHES_MAX, after)
         })
-        environment.refresh()
-      } while (!this.#ending && !this.isLost && calls.canTrim(this.committed))
+        for (const change of after) change()
+      } while (!this.#ending && !this.isLost && this.#trimmable > 0)
     } finally {
       this.#trimming = undefined
     }

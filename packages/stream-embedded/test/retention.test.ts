@@ -63,5 +63,5 @@ async function append(environment: Environment, log: BatchLog, atMs: number, byt
 
 function firstOffset(environment: Environment, log: BatchLog): number | undefined {
   environment.refresh()
-  return log.read(0)[0]?.offset
+  return log.read(0)?.base
 }

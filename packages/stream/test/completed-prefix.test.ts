@@ -93,7 +93,7 @@ t.test('the checkpoint that it was made from does not change with it', async (t)
 
 t.test('a wide window takes little time', async (t) => {
   const prefix = new CompletedPrefix(0)
-  const count = 100_000
+  const count = 20_000
   const startedMs = performance.now()
   // A hole at the very beginning; then the even ones from behind; then the odd ones.
   for (let at = count; at >= 2; at -= 2) prefix.complete(at)
