@@ -60,7 +60,7 @@ function quietly(command, args) {
 
 // The compiler leaves the output of a source that is gone, and a test that is gone would still be run.
 function removeOrphans() {
-  const members = [...readdirSync(join(root, 'packages')).map((name) => join('packages', name)), 'test']
+  const members = [...readdirSync(join(root, 'packages')).map((name) => join('packages', name)), 'test', 'bench']
   for (const member of members.map((path) => join(root, path))) {
     const dist = join(member, 'dist')
     if (!existsSync(dist)) continue

@@ -3,9 +3,9 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageReader } from './http-message.js'
+import type { Load, LoadResult } from './load.js'
 import { machineUs, markBody, unmarkedBody } from './marked-body.js'
 import { spreadOf } from './spread.js'
-import type { Load, LoadResult } from './load.js'
 
 process.on('message', (load: Load) => {
   void run(load).then((result) => process.send?.(result))

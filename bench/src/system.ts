@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { PosthasteProcess } from '@posthaste/test/harness/posthaste-process.js'
+import { type PosthasteOptions, PosthasteProcess } from '@posthaste/test/harness/posthaste-process.js'
 
 /** What is measured: something that takes instructions at a URL, in a process. */
 export interface System {
@@ -13,7 +13,7 @@ export interface System {
 }
 
 export async function startFloor(): Promise<System> {
-  const child = fork(new URL("./floor-process.js", import.meta.url), { execArgv: (process.env.FLOORARGS ?? "").split(" ").filter(Boolean) })
+  const child = fork(new URL('./floor-process.js', import.meta.url))
   const [url] = (await once(child, 'message')) as [string]
   return {
     name: 'floor',
@@ -27,17 +27,35 @@ export async function startFloor(): Promise<System> {
   }
 }
 
-/** Starts Posthaste as it comes, on a data directory of its own in `folder`. */
-export async function startPosthaste(folder: string, nodeArguments: readonly string[] = []): Promise<System> {
+/** Starts Posthaste as it comes, on a data directory of its own in `folder`, which goes when it stops. */
+export async function startPosthaste(
+  folder: string,
+  options: Pick<PosthasteOptions, 'nodeArguments' | 'settings'> = {},
+): Promise<System> {
   const dataDir = mkdtempSync(join(folder, 'data-'))
-  const posthaste = await PosthasteProcess.start({ role: 'start', dataDir, nodeArguments })
+  const system = await startRole('start', dataDir, options)
+  return {
+    ...system,
+    async stop() {
+      await system.stop()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Starts a part of Posthaste, or all of it, on a data directory. */
+export async function startRole(
+  role: PosthasteOptions['role'],
+  dataDir: string,
+  options: Pick<PosthasteOptions, 'nodeArguments' | 'settings'> = {},
+): Promise<System> {
+  const posthaste = await PosthasteProcess.start({ role, dataDir, ...options })
   return {
     name: 'posthaste',
     url: posthaste.url,
     pid: posthaste.pid,
     async stop() {
       await posthaste.stop()
-      rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }

@@ -41,11 +41,7 @@ export function newHeaders(): MutableHeaders {
  * Lower-cases names, drops those with an empty list and collects in `errors` what is wrong. `ownAllowed` lets
  * `Posthaste-*` pass: records carry them, clients may not forge them.
  */
-export function checkHeaders(
-  input: Headers,
-  options: { ownAllowed: boolean },
-  errors: FieldError[],
-): MutableHeaders {
+export function checkHeaders(input: Headers, options: { ownAllowed: boolean }, errors: FieldError[]): MutableHeaders {
   const checked = newHeaders()
   let bytes = 0
   let count = 0

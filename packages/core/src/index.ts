@@ -16,7 +16,13 @@ export { createId, deriveId, ID_PATTERN, idTimeMs } from './ids.js'
 export { formatInstant, parseInstant } from './instant.js'
 export { type CallContent, parseInstruction } from './instruction.js'
 export { type InstructionInput, InstructionSchema } from './instruction-schema.js'
-export { decodeJournalEntry, encodeJournalEntry, type Happening, type JournalEntry, journalEntryOf } from './journal-entry.js'
+export {
+  decodeJournalEntry,
+  encodeJournalEntry,
+  type Happening,
+  type JournalEntry,
+  journalEntryOf,
+} from './journal-entry.js'
 export {
   type Admission,
   decideAdmission,

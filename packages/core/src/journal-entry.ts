@@ -74,15 +74,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** What a journal entry says beside the call and its outcome. */
 export type Happening = Mutable<
-  Pick<JournalEntry, 'atMs' | 'state' | 'failure' | 'nextAttemptAtMs' | 'forward'> & Partial<Pick<JournalEntry, 'record'>>
+  Pick<JournalEntry, 'atMs' | 'state' | 'failure' | 'nextAttemptAtMs' | 'forward'> &
+    Partial<Pick<JournalEntry, 'record'>>
 >
 
 /** The entry for an attempt of `call`, or for a final state without one. */
-export function journalEntryOf(
-  call: Call,
-  what: Happening,
-  outcome: Outcome | undefined,
-): JournalEntry {
+export function journalEntryOf(call: Call, what: Happening, outcome: Outcome | undefined): JournalEntry {
   const response = outcome?.kind === 'answered' ? outcome.response : undefined
   const entry: Mutable<JournalEntry> = {
     id: call.id,

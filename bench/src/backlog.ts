@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { putLoad } from './load.js'
+import { ProcessWatch } from './process-watch.js'
+import { printTable, writeResult } from './report.js'
+import { startRole } from './system.js'
+import { Target } from './target.js'
+
+const CONNECTIONS = 256
+const BODY_BYTES = 1_024
+/** What is a backlog, and what hardly is one, to compare with. */
+const COUNTS = [20_000, 1_000_000]
+const LOOK_MS = 100
+
+/** Accepts with the listener stopped, then starts it. */
+export async function backlog(folder: string): Promise<void> {
+  const results = []
+  for (const count of COUNTS) results.push(await drain(folder, count))
+  printTable('A backlog, and what hardly is one, drained by a listener that was stopped', results)
+  writeResult('backlog', { results })
+}
+
+async function drain(folder: string, count: number) {
+  const dataDir = mkdtempSync(join(folder, 'backlog-'))
+  const target = await Target.start()
+  const accepter = await startRole('accepter', dataDir)
+  const load = { connections: CONNECTIONS, count, bodyBytes: BODY_BYTES, targets: target.urls, firstSequence: 0 }
+  const sent = await putLoad({ ...load, url: accepter.url })
+  await accepter.stop()
+
+  const startedMs = performance.now()
+  const starting = startRole('listener', dataDir)
+  while ((await target.count()) === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  const firstCallMs = performance.now() - startedMs
+  const listener = await starting
+  const watch = new ProcessWatch(listener.pid)
+  // The first and the last tenth: what waits behind must not slow what is called now.
+  const tenthsMs: number[] = []
+  for (let tenth = 0; tenth <= 10; tenth += 1) {
+    while ((await target.count()) < Math.max(1, (count * tenth) / 10)) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+    tenthsMs.push(performance.now())
+  }
+  const report = await target.until(count)
+  const { cpuS, memoryMiB } = watch.end()
+  await listener.stop()
+  target.stop()
+  rmSync(dataDir, { recursive: true, force: true })
+  if (report.repeats > 0 || sent.accepted !== count) throw new Error('Something was lost, or called twice.')
+  const rate = (from: number, to: number): number =>
+    ((count * (to - from)) / 10 / ((tenthsMs[to] as number) - (tenthsMs[from] as number))) * 1_000
+  return {
+    backlog: count,
+    'accepted/s': Math.round((count * 1e6) / (sent.endedUs - sent.startedUs)),
+    'first call after ms': Math.round(firstCallMs),
+    'completed/s': Math.round((count * 1e6) / (report.lastUs - report.firstUs)),
+    'of the 2nd tenth': Math.round(rate(1, 2)),
+    'of the last': Math.round(rate(9, 10)),
+    'CPU s per 10,000': (cpuS * 10_000) / count,
+    'memory MiB, most': Math.round(Math.max(...memoryMiB)),
+    'half way': Math.round(memoryMiB[memoryMiB.length >> 1] as number),
+    'at the end': Math.round(memoryMiB.at(-1) as number),
+  }
+}

@@ -1,0 +1,6 @@
+// npm run bench [-- EXPERIMENT...]: prepares, then measures. See docs/performance.md.
+
+import { prepare } from './prepare.mjs'
+
+await prepare()
+await import('../bench/dist/main.js')
