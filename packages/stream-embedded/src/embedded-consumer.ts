@@ -33,7 +33,10 @@ export class EmbeddedConsumer implements Consumer {
       if (this.#stopping.signal.aborted) return []
       const ownership = this.#canWork() ? await this.#own() : undefined
       if (ownership) {
-        await ownership.fireDue()
+        // In portions, for there may be very many; all at once for somebody who asks what there is now.
+        do {
+          if (ownership.hasDue) await ownership.fireDue()
+        } while (options.waitMs <= 0 && ownership.hasDue)
         if (this.#stopping.signal.aborted) return []
         const deliveries = ownership.read(options.recordsMax, options.bytesMax)
         if (deliveries.length > 0) return deliveries

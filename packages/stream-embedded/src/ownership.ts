@@ -12,8 +12,8 @@ import type { DueBatch, Timers } from './timers.js'
 const RETRY_WRITE_MS = 250
 /** How long `end` goes on trying to write what is completed. */
 const END_WRITE_MS = 5_000
-/** Records moved from the timers to `calls` in one transaction. */
-const FIRE_RECORDS_MAX = 5_000
+/** Records moved from the timers to `calls` in one transaction. An append may wait for it. */
+const FIRE_RECORDS_MAX = 2_000
 /** How much longer a watchdog waits if it comes due while its call is still running here. */
 const WATCHDOG_MORE_MS = 10_000
 /** Batches removed with whatever else is written: more than come to be completed by it, but for many small ones. */
@@ -120,14 +120,17 @@ export class Ownership implements DeliverySource {
     return deliveries
   }
 
-  /** Moves what is due from the timers to `calls`, until nothing is. */
-  async fireDue(): Promise<void> {
-    while (this.#firstDueMs <= Date.now() && !this.isLost && !this.#ending) {
-      await new Promise<void>((done) => {
-        this.#firing.push(done)
-        this.#startWriting()
-      })
-    }
+  /** Whether a timer is due that can be moved to `calls`. */
+  get hasDue(): boolean {
+    return this.#firstDueMs <= Date.now() && !this.isLost && !this.#ending
+  }
+
+  /** Moves some of what is due from the timers to `calls`. */
+  fireDue(): Promise<void> {
+    return new Promise<void>((done) => {
+      this.#firing.push(done)
+      this.#startWriting()
+    })
   }
 
   write(completion: Completion): void {

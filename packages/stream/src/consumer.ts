@@ -8,8 +8,9 @@ export interface ConsumeOptions {
 /** A member of the group that consumes `calls`. Delivers each record that is not completed to one member at a time. */
 export interface Consumer {
   /**
-   * Moves what is due from the timers to `calls`, then returns up to `recordsMax` records that no member works on, as
-   * soon as there is one; an empty list after `waitMs`, or at once when `signal` aborts. While another member owns
+   * Moves what is due from the timers to `calls` (a portion of it, or all if `waitMs` is 0), then returns up to
+   * `recordsMax` records that no member works on, as soon as there is one; an empty list after `waitMs`, or at once when
+   * `signal` aborts. While another member owns
    * everything it stands by, and takes over within the wait.
    */
   pull(options: PullOptions): Promise<Delivery[]>
