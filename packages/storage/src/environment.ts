@@ -25,7 +25,7 @@ export interface EnvironmentOptions {
 
 /**
  * One LMDB environment, shared by everything that keeps state in a data directory. Several processes may open the same
- * directory; one process opens it once, for a second writer would wait for the first. Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
+ * directory, and several threads of one; a thread opens it once, for a second writer would wait for the first. Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
  */
 export class Environment {
   readonly directory: string

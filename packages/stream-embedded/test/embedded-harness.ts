@@ -17,7 +17,7 @@ export const embeddedHarness: StreamHarness = {
   create: async () => new EmbeddedStorage(),
 }
 
-/** A data directory with one environment: a second one in the same process would wait for the first one's writer. */
+/** A data directory with one environment: a second one in the same thread would wait for the first one's writer. */
 class EmbeddedStorage implements StreamStorage {
   readonly #directory = makeDirectory()
   readonly #environment = new Environment({ directory: this.#directory, reserveBytes: 0 })

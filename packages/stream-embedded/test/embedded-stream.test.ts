@@ -42,6 +42,22 @@ t.test('timers that are overdue come in the order of their time, and those of on
   t.strictSame(found, found.toSorted())
 })
 
+t.test('very many overdue timers come in portions, and all for whoever asks what there is now', async (t) => {
+  const { stream, consumer } = await open(t)
+  await stream.append('calls', [record('cause')])
+  const [cause] = (await pull(consumer, 1)) as [Delivery]
+  const count = 10_000
+  const dueMs = Date.now()
+  const timers = Array.from({ length: count }, () => ({ key: 'timer', value: Buffer.alloc(200), dueMs }))
+  await cause.complete({ timers })
+  t.equal((await pull(consumer, 1)).length, 1)
+  const ends = async (): Promise<number> => (await consumer.progress())[0]?.end as number
+  const portion = (await ends()) - 1
+  t.ok(portion >= 2_000 && portion < count / 2, `${portion} at first`)
+  t.equal((await pull(consumer, 1, 0)).length, 1)
+  t.equal(await ends(), 1 + count)
+})
+
 t.test('a watchdog that was put off goes with its call', async (t) => {
   const { environment, stream, consumer } = await open(t)
   const timers = new Timers(environment)
