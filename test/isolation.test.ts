@@ -16,6 +16,8 @@ import { readWaitingIds } from './harness/waiting-ids.js'
 const QUICK = 10_000
 const HANGING = 200_000
 const HANGING_TARGETS = 50
+/** The quickest of so many runs counts: each takes a second or two, and what else the machine does in it only adds. */
+const RUNS = 3
 
 /** How many times as long the quick ones may take among the hanging ones as alone. */
 const FACTOR_MAX = 2
@@ -52,11 +54,18 @@ t.setTimeout(120_000)
 
 t.test('targets that hang do not hold up one that answers', { timeout: 110_000 }, async (t) => {
   const load = new LoadMeter()
-  const alone = await run(t, temporaryDirectory(t), [], load)
-  const dataDir = temporaryDirectory(t)
   const hanging = await startHangingTargets(t)
-  const among = await run(t, dataDir, hanging, load)
+  const runs: { alone: Run; among: Run }[] = []
+  let dataDir = ''
+  for (let count = 0; count < RUNS; count += 1) {
+    const alone = await run(t, temporaryDirectory(t), [], load)
+    dataDir = temporaryDirectory(t)
+    runs.push({ alone, among: await run(t, dataDir, hanging, load) })
+  }
   const machine = load.end()
+  const alone = quickest(runs.map((both) => both.alone))
+  const among = quickest(runs.map((both) => both.among))
+  t.comment(`ms alone and among: ${runs.map((both) => `${both.alone.quickMs}, ${both.among.quickMs}`).join('; ')}`)
   for (const [name, { cpuMs, inFlightMax, memoryMiB, quickMs, spilled }] of Object.entries({ alone, among })) {
     const rate = Math.round((QUICK / quickMs) * 1_000)
     t.comment(`${name}: ${quickMs} ms, ${rate}/s, CPU ${cpuMs} ms, ${memoryMiB} MiB`)
@@ -68,8 +77,10 @@ t.test('targets that hang do not hold up one that answers', { timeout: 110_000 }
   if (machine.alone) t.ok(alone.spilled <= SPILLED_MAX, `alone at most ${SPILLED_MAX} are moved aside`)
   if (machine.alone) t.ok(factor <= FACTOR_MAX, `the quick ones take at most ${FACTOR_MAX} times as long`)
   else t.ok(among.quickMs <= BUSY_MS_MAX, 'the quick ones wait for no time-out')
-  t.ok(among.memoryMiB <= MEMORY_MIB_MAX, `the process takes at most ${MEMORY_MIB_MAX} MiB`)
-  t.ok(among.inFlightMax <= IN_FLIGHT_MAX, `at most ${IN_FLIGHT_MAX} records are delivered and not completed`)
+  const memoryMiB = Math.max(...runs.map((both) => both.among.memoryMiB))
+  t.ok(memoryMiB <= MEMORY_MIB_MAX, `the process takes ${memoryMiB} MiB, at most ${MEMORY_MIB_MAX}`)
+  const inFlightMax = Math.max(...runs.map((both) => both.among.inFlightMax))
+  t.ok(inFlightMax <= IN_FLIGHT_MAX, `at most ${IN_FLIGHT_MAX} records are delivered and not completed`)
 
   const waiting = await readWaitingIds(dataDir)
   const journal = await readJournal(dataDir)
@@ -77,6 +88,10 @@ t.test('targets that hang do not hold up one that answers', { timeout: 110_000 }
   t.comment(`${waiting.size} wait, ${ended.size} were called`)
   t.equal(new Set([...waiting, ...ended]).size, HANGING + QUICK, 'nothing is lost')
 })
+
+function quickest(runs: readonly Run[]): Run {
+  return runs.reduce((best, one) => (one.quickMs < best.quickMs ? one : best))
+}
 
 /** Works off what is put on the stream of a stopped installation until the quick ones are called, then kills it. */
 async function run(t: Test, dataDir: string, hanging: readonly string[], load: LoadMeter): Promise<Run> {
