@@ -17,7 +17,7 @@ const QUICK = 10_000
 const HANGING = 200_000
 const HANGING_TARGETS = 50
 /** The quickest of so many runs counts: each takes a second or two, and what else the machine does in it only adds. */
-const RUNS = 3
+const RUNS = 5
 
 /** How many times as long the quick ones may take among the hanging ones as alone. */
 const FACTOR_MAX = 2

@@ -6,7 +6,7 @@ import { formatInstant, parseInstant } from './instant.js'
 import { checkContent, schemaErrors } from './instruction.js'
 import { CallDocumentSchema } from './instruction-schema.js'
 import { LIMITS } from './limits.js'
-import { joinLine, splitLine } from './line-record.js'
+import { bufferOf, joinLine, splitLine } from './line-record.js'
 
 /** The version of the record format that this code writes, and the newest that it reads. */
 export const RECORD_VERSION = 1
@@ -66,7 +66,7 @@ const PEEK_BYTES = 400
  * does not. It is good enough to put the record off as it is, not to call: nothing is checked.
  */
 export function peekOrigin(bytes: Uint8Array): string | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, PEEK_BYTES)).toString('latin1')
+  const start = bufferOf(bytes).toString('latin1', 0, PEEK_BYTES)
   if (!start.startsWith(OWN_START)) return undefined
   const found = start.indexOf(TARGET_START)
   const accepted = start.indexOf(ACCEPTED_START)

@@ -23,7 +23,7 @@ export function joinLine(document: object, parts: readonly Uint8Array[]): Uint8A
  * @throws PosthasteError `record-unreadable`
  */
 export function splitLine(bytes: Uint8Array, countField: string): { document: object; rest: Uint8Array | undefined } {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const buffer = bufferOf(bytes)
   const newline = buffer.indexOf(NEWLINE)
   const lineEnd = newline < 0 ? buffer.length : newline
   const line = parseObject(buffer.toString('utf8', 0, lineEnd))
@@ -38,6 +38,11 @@ export function splitLine(bytes: Uint8Array, countField: string): { document: ob
     )
   }
   return { document: line, rest }
+}
+
+/** The same bytes, not copied, with the methods of a Buffer. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function wholeDocument(buffer: Buffer, line: object | undefined, lineEnd: number, countField: string): object {

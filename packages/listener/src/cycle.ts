@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Clock, Log } from '@posthaste/core'
 import type { Consumer, Progress } from '@posthaste/stream'
 import type { Dispatcher } from './dispatcher.js'
@@ -142,6 +143,8 @@ export class Cycles {
     this.#pullsEnded = this.#pullsBegun
     if (this.#stopping) return
     dispatcher.take(deliveries)
+    // What is read ahead comes without a wait: answers and commits must have their turn between two pulls.
+    await setImmediate()
   }
 
   /** Whether everything that stood on the stream, or was due, at the time of asking is completed by `untilMs`. */

@@ -17,6 +17,8 @@ const RECORDS_MAX = 8_192
 const BYTES_MAX = 64 * 1024 * 1024
 /** Of these, records that wait for a place. */
 const WAITING_MAX = 512
+/** No more are pulled while so many wait: many at once cost less than a few each time that one is done. */
+const WAITING_ENOUGH = 256
 /** At first fewer may wait, and one more for each that is done: nothing is known of the targets yet. */
 const WAITING_MAX_FIRST = 128
 /** A call that would wait longer than this for its target is moved aside. */
@@ -39,6 +41,12 @@ interface Job extends DecodedCall {
 
 /** What became of a record. */
 type Ended = Pick<Ending, 'effects'> & { readonly state: Ending['state'] | 'deferred' | 'spilled' }
+
+/** What was asked to be completed at one time. */
+interface Completing {
+  readonly completed: Promise<Completed>
+  readonly all: { readonly delivery: Delivery; readonly ending: Ended }[]
+}
 
 interface Running extends Job, Bagged {
   readonly exchange: Exchange
@@ -64,6 +72,7 @@ export class Dispatcher {
   #records = 0
   #bytes = 0
   #tally = newTally()
+  #completing: Completing | undefined
   readonly #changed = new Set<() => void>()
   #sweeper: NodeJS.Timeout | undefined
   /**
@@ -98,10 +107,9 @@ export class Dispatcher {
   /** How much more it takes. Nothing while either number is zero. */
   get room(): { readonly records: number; readonly bytes: number } {
     const waiting = this.#targets.waitingCount + this.#unheld.length
-    // Many at once are pulled and written at less cost than a few each time that one is done.
-    const isEnough = waiting > this.#waitingMax / 2
     return {
-      records: isEnough ? 0 : Math.max(0, Math.min(this.#waitingMax - waiting, RECORDS_MAX - this.#records)),
+      records:
+        waiting >= WAITING_ENOUGH ? 0 : Math.max(0, Math.min(this.#waitingMax - waiting, RECORDS_MAX - this.#records)),
       bytes: Math.max(0, BYTES_MAX - this.#bytes),
     }
   }
@@ -316,10 +324,22 @@ export class Dispatcher {
   }
 
   #complete(delivery: Delivery, ending: Ended): void {
-    void delivery.complete(ending.effects).then((completed) => {
-      this.#count(ending, completed)
-      this.#release(delivery)
+    const completed = delivery.complete(ending.effects)
+    // Those that are written together may have one promise, and then need one that waits for it.
+    if (completed !== this.#completing?.completed) this.#completing = this.#awaitCompletion(completed)
+    this.#completing.all.push({ delivery, ending })
+  }
+
+  #awaitCompletion(completed: Promise<Completed>): Completing {
+    const all: Completing['all'] = []
+    void completed.then((how) => {
+      if (this.#completing?.completed === completed) this.#completing = undefined
+      for (const { delivery, ending } of all) {
+        this.#count(ending, how)
+        this.#release(delivery)
+      }
     })
+    return { completed, all }
   }
 
   #count(ending: Ended, completed: Completed): void {

@@ -7,14 +7,13 @@ export interface Completion {
   readonly effects: Effects
   /** What takes the place of a call that goes on. */
   readonly watchdog: NewTimer | undefined
-  readonly settle: (completed: Completed) => void
 }
 
 /** What a delivery needs of its consumer. */
 export interface DeliverySource {
   readonly lost: AbortSignal
   held(): boolean
-  write(completion: Completion): void
+  write(completion: Completion): Promise<Completed>
 }
 
 /** A record in the hands of an embedded consumer. */
@@ -55,8 +54,6 @@ export class EmbeddedDelivery implements Delivery {
 
   #write(effects: Effects, watchdog: NewTimer | undefined): Promise<Completed> {
     if (this.lost.aborted) return Promise.resolve('lost')
-    return new Promise((settle) => {
-      this.#source.write({ delivery: this, effects, watchdog, settle })
-    })
+    return this.#source.write({ delivery: this, effects, watchdog })
   }
 }

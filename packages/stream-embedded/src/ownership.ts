@@ -54,7 +54,8 @@ export class Ownership implements DeliverySource {
   #aheadAt = 0
   /** Batches that were read, or completed before, and are to be removed once they lie below the checkpoint, in order. */
   #toTrim: { readonly base: number; readonly end: number }[]
-  #waiting: Completion[] = []
+  /** What waits to be written. */
+  #waiting = new Group()
   #firing: (() => void)[] = []
   #writing: Promise<void> | undefined
   #trimming: Promise<void> | undefined
@@ -102,7 +103,7 @@ export class Ownership implements DeliverySource {
     if (this.isLost) return
     this.#lease.forget()
     this.#loss.abort()
-    for (const { settle } of this.#waiting.splice(0)) settle('lost')
+    this.#takeGroup().settle('lost')
     for (const done of this.#firing.splice(0)) done()
   }
 
@@ -133,9 +134,11 @@ export class Ownership implements DeliverySource {
     })
   }
 
-  write(completion: Completion): void {
-    this.#waiting.push(completion)
+  /** Resolves when it is written: for all that share a transaction with one promise. */
+  write(completion: Completion): Promise<Completed> {
+    this.#waiting.completions.push(completion)
     this.#startWriting()
+    return this.#waiting.settled
   }
 
   /** Writes what is completed, then knows of nothing more. */
@@ -170,8 +173,8 @@ export class Ownership implements DeliverySource {
     // A turn later, so that what completes in one turn of the event loop shares a transaction.
     await Promise.resolve()
     try {
-      while (this.#waiting.length > 0 || this.#firing.length > 0) {
-        const group = this.#waiting.splice(0)
+      while (this.#waiting.completions.length > 0 || this.#firing.length > 0) {
+        const group = this.#takeGroup()
         const firing = this.#firing.splice(0)
         await this.#writeUntilDone(group, firing.length > 0)
         for (const done of firing) done()
@@ -187,19 +190,20 @@ export class Ownership implements DeliverySource {
    * A group that fails is tried again before any other is written: its records count as completed in the prefix, which
    * the next checkpoint would save.
    */
-  async #writeUntilDone(group: readonly Completion[], fire: boolean): Promise<void> {
+  async #writeUntilDone(group: Group, fire: boolean): Promise<void> {
     const giveUpMs = performance.now() + END_WRITE_MS
     for (;;) {
       try {
         const after: (() => void)[] = []
-        const held = await this.#parts.environment.commit(() => this.#writeNow(group, fire, after))
+        const held = await this.#parts.environment.commit(() => this.#writeNow(group.completions, fire, after))
         if (held) {
           for (const change of after) change()
           this.#committed = this.#prefix.committed
         } else this.lose()
         return this.#settle(group, held ? 'done' : 'lost')
       } catch (error) {
-        this.#parts.log.error({ err: error, records: group.length }, 'what was called cannot be recorded; trying again')
+        const records = group.completions.length
+        this.#parts.log.error({ err: error, records }, 'what was called cannot be recorded; trying again')
         if (this.isLost || (this.#ending && performance.now() > giveUpMs)) {
           this.lose()
           return this.#settle(group, 'lost')
@@ -282,12 +286,18 @@ export class Ownership implements DeliverySource {
     })
   }
 
-  #settle(group: readonly Completion[], completed: Completed): void {
-    for (const { delivery, settle } of group) {
+  #takeGroup(): Group {
+    const group = this.#waiting
+    this.#waiting = new Group()
+    return group
+  }
+
+  #settle(group: Group, completed: Completed): void {
+    for (const { delivery } of group.completions) {
       if (!delivery.isWritten) this.#inFlight -= 1
       delivery.isWritten = true
-      settle(completed)
     }
+    group.settle(completed)
     this.#parts.bell.ring()
   }
 
@@ -328,6 +338,19 @@ export class Ownership implements DeliverySource {
     } finally {
       this.#trimming = undefined
     }
+  }
+}
+
+/** Completions that go into one transaction. */
+class Group {
+  readonly completions: Completion[] = []
+  readonly settled: Promise<Completed>
+  settle: (completed: Completed) => void = () => undefined
+
+  constructor() {
+    this.settled = new Promise((settle) => {
+      this.settle = settle
+    })
   }
 }
 
