@@ -3,4 +3,4 @@
 import { prepare } from './prepare.mjs'
 
 await prepare()
-await import('../bench/dist/main.js')
+await import('../bench/dist/src/main.js')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Where figures and profiles are written. Not kept under version control. */
-export const RESULTS = fileURLToPath(new URL('../results', import.meta.url))
+export const RESULTS = fileURLToPath(new URL('../../results', import.meta.url))
 
 /** Prints rows under their column names, numbers to the right. */
 export function printTable(title: string, rows: readonly Readonly<Record<string, string | number>>[]): void {
