@@ -34,10 +34,11 @@ async function run(load: Load): Promise<LoadResult> {
     })
     socket.on('data', (chunk) => reader.add(chunk))
     return {
-      send(): Promise<void> {
+      /** `dueUs`: when it should have been sent. What keeps it waiting here counts too. */
+      send(dueUs = machineUs()): Promise<void> {
         const which = sent % requests.length
         const buffer = buffers[which] as Buffer
-        sentUs = machineUs()
+        sentUs = dueUs
         markBody(buffer, requests[which]?.bodyAt as number, firstSequence + sent, sentUs)
         sent += 1
         socket.write(buffer)
@@ -64,7 +65,7 @@ async function run(load: Load): Promise<LoadResult> {
       // With every connection waiting for its answer the rate cannot be held: better late than not measured.
       while (idle.length === 0) await sleep(1)
       const one = idle.pop() as (typeof work)[number]
-      running.push(one.send().then(() => idle.push(one)))
+      running.push(one.send(dueUs).then(() => idle.push(one)))
     }
     await Promise.all(running)
   }

@@ -12,10 +12,11 @@ const END = '"}'
 const SEQUENCE_AT = START.length
 const SENT_AT = SEQUENCE_AT + SEQUENCE_DIGITS + BETWEEN.length
 /** The smallest body that can be marked, in bytes. */
-export const MARKED_BYTES_MIN = SENT_AT + SENT_DIGITS + PADDING.length + END.length
+const MARKED_BYTES_MIN = SENT_AT + SENT_DIGITS + PADDING.length + END.length
 
-/** JSON text of `bytes` bytes, not marked yet. */
+/** JSON text of `bytes` bytes, not marked yet. @throws RangeError if the marks do not fit */
 export function unmarkedBody(bytes: number): string {
+  if (bytes < MARKED_BYTES_MIN) throw new RangeError(`A marked body has ${MARKED_BYTES_MIN} bytes at least.`)
   const start = `${START}${'0'.repeat(SEQUENCE_DIGITS)}${BETWEEN}${'0'.repeat(SENT_DIGITS)}${PADDING}`
   return `${start}${'x'.repeat(Math.max(0, bytes - start.length - END.length))}${END}`
 }

@@ -9,12 +9,12 @@ export interface Measured {
   /** From request to answer, in milliseconds. */
   readonly acceptP50: number
   readonly acceptP99: number
-  /** From the first request to the last call. */
+  /** From the first request to the last call at the target. */
   readonly completedPerS: number
   /** From request to call, in milliseconds. */
   readonly callP50: number
   readonly callP99: number
-  /** CPU seconds of the system for 10,000 invocations. */
+  /** CPU seconds of the system for 10,000 invocations, until all is recorded. */
   readonly cpuS: number
   /** Anonymous memory, at the most and at the end. */
   readonly memoryMaxMiB: number
@@ -40,9 +40,11 @@ export async function measure(system: System, target: Target, work: Work): Promi
   await target.reset(delayMs)
   const watch = new ProcessWatch(system.pid)
   const sent = await putLoad({ ...load, url: system.url, targets: target.urls, firstSequence: 0 })
-  const called = await target.until(load.count)
-  const { cpuS, memoryMiB } = watch.end()
   if (sent.accepted !== load.count) throw new Error(`Not all were accepted: ${JSON.stringify(sent.refused)}`)
+  await target.until(load.count)
+  await system.settle()
+  const { cpuS, memoryMiB } = watch.end()
+  const called = await target.report()
   if (called.repeats > 0) throw new Error(`${called.repeats} were called twice.`)
   const perS = (fromUs: number, toUs: number): number => (load.count * 1e6) / (toUs - fromUs)
   return {

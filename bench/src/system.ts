@@ -9,6 +9,8 @@ export interface System {
   readonly name: 'posthaste' | 'floor'
   readonly url: string
   readonly pid: number
+  /** Resolves when everything that was accepted is called and recorded. */
+  settle(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -19,6 +21,7 @@ export async function startFloor(): Promise<System> {
     name: 'floor',
     url,
     pid: child.pid as number,
+    async settle() {},
     async stop() {
       const exit = once(child, 'exit')
       child.disconnect()
@@ -54,6 +57,13 @@ export async function startRole(
     name: 'posthaste',
     url: posthaste.url,
     pid: posthaste.pid,
+    async settle() {
+      let drained = false
+      while (!drained) {
+        const response = await fetch(`${posthaste.url}/cycle?wait=10s`, { method: 'POST' })
+        drained = ((await response.json()) as { drained: boolean }).drained
+      }
+    },
     async stop() {
       await posthaste.stop()
     },

@@ -81,12 +81,10 @@ export class Accepter {
       this.#working += 1
       done()
     })
-    this.#app.addHook('onSend', (request, reply, payload, done) => {
-      // What cannot be read is answered without having been worked on; an answer that fails is followed by another.
+    this.#app.addHook('onResponse', (request, _, done) => {
+      // What cannot be read is answered without having been worked on.
       if (request.isWorkedOn) this.#working -= 1
-      request.isWorkedOn = false
-      if (this.#stopped) reply.header('connection', 'close')
-      done(null, payload)
+      done()
     })
   }
 
@@ -94,6 +92,10 @@ export class Accepter {
     this.#app.addHook('onRequest', (_, __, done) => {
       if (!this.#stopped) done()
       else done(new PosthasteError('stopping', 'This process is stopping; another may take the request.'))
+    })
+    this.#app.addHook('onSend', (_, reply, payload, done) => {
+      if (this.#stopped) reply.header('connection', 'close')
+      done(null, payload)
     })
   }
 

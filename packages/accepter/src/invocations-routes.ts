@@ -32,7 +32,6 @@ export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
         }
       },
     )
-    const within = deadline(door.timeoutMs ?? APPEND_MS_MAX)
     app.post('/invocations', async (request, reply) => {
       const call = accept(request, clock.now())
       const value = encodeCall(call)
@@ -42,7 +41,7 @@ export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
           `As a record this instruction has ${value.length} bytes; ${door.recordBytesMax} are the limit.`,
         )
       }
-      await within(door.append([{ key: call.id, value }]))
+      await inTime(door.append([{ key: call.id, value }]), door.timeoutMs ?? APPEND_MS_MAX)
       reply.code(202).header('location', `/invocations/${call.id}`)
       return receiptOf(call)
     })
@@ -90,26 +89,22 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-/** Makes a function that gives up waiting for an append after a time. */
-function deadline(timeoutMs: number): (append: Promise<void>) => Promise<void> {
-  let last: Promise<void> | undefined
-  let lastInTime: Promise<void> | undefined
-  return (append) => {
-    // Those that are written together have one promise, and need one timer.
-    if (append !== last || !lastInTime) {
-      last = append
-      lastInTime = inTime(append, timeoutMs)
-    }
-    return lastInTime
-  }
-}
-
+/** Gives up waiting for an append after a time. */
 function inTime(append: Promise<void>, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       const detail = `The stream did not confirm within ${timeoutMs} ms; it may have the instruction all the same.`
       reject(new PosthasteError('stream-unavailable', detail))
     }, timeoutMs)
-    append.then(resolve, reject).finally(() => clearTimeout(timer))
+    append.then(
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error as Error)
+      },
+    )
   })
 }

@@ -34,7 +34,6 @@ export function checkUrl(text: string, query: Query | undefined, pointer: string
   if (href.length > LIMITS.urlBytesMax)
     return fail(`A URL may have ${LIMITS.urlBytesMax} bytes, its query included; this one has ${href.length}.`)
   if (!query) remember(text, href)
-  remember(href, href)
   return href
 }
 

@@ -150,7 +150,7 @@ export class Cycles {
   /** Whether everything that stood on the stream, or was due, at the time of asking is completed by `untilMs`. */
   async #drained(untilMs: number): Promise<boolean> {
     const { consumer, dispatcher } = this.#options
-    // A pull that began after now has moved what is due to the stream.
+    // A pull that began after now has moved what is due to the stream, or begun to.
     const pull = this.#pullsBegun + 1
     this.#lookNow = true
     this.#wake.abort()
@@ -158,8 +158,8 @@ export class Cycles {
     for (;;) {
       if (this.#pullsEnded >= pull) {
         const progress = await consumer.progress()
-        ends ??= progress
-        if (ends.every(({ partition, end }) => isPast(progress, partition, end))) return true
+        if (!ends && !progress.some(({ overdue }) => overdue)) ends = progress
+        if (ends?.every(({ partition, end }) => isPast(progress, partition, end))) return true
       }
       const leftMs = untilMs - performance.now()
       if (leftMs <= 0 || this.#stopping || dispatcher.blocked !== undefined) return false

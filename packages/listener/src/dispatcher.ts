@@ -202,7 +202,8 @@ export class Dispatcher {
 
   /** Whether one more call must not wait for a target here: it would take long, or others need the room. */
   #waitsTooLong(target: Target<Job>, nowMs: number): boolean {
-    const isCrowded = this.#targets.waitingCount > this.#waitingMax / 2
+    // Well before so many wait that no more are pulled: what is hopeless must never be all that waits.
+    const isCrowded = this.#targets.waitingCount > Math.min(this.#waitingMax, WAITING_ENOUGH) / 2
     const isHopeless = target.isStuck(nowMs) || this.#targets.keepsOut(target, nowMs)
     return (isCrowded && isHopeless) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
   }

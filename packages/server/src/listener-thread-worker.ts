@@ -2,7 +2,7 @@
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, PosthasteError } from '@posthaste/core'
-import { openBackend } from './backend.js'
+import { type Backend, openBackend } from './backend.js'
 import type { Config } from './config/table.js'
 import { LocalListener } from './listener-part.js'
 import { createLogger } from './logger.js'
@@ -25,8 +25,8 @@ export type Reply =
 const { config } = workerData as ThreadData
 const port = parentPort as MessagePort
 const log = createLogger(config)
-const backend = openBackend(config, log)
-const listener = new LocalListener(config, backend, log)
+let backend: Backend | undefined
+let listener: LocalListener | undefined
 
 port.on('message', (ask: Ask) => void answer(ask))
 
@@ -41,13 +41,16 @@ async function answer(ask: Ask): Promise<void> {
   if (ask.method === 'stop') port.close()
 }
 
+/** Nothing but a stop is asked before the start. */
 async function work({ argument, method }: Ask): Promise<unknown> {
-  if (method === 'ping') return listener.ping(argument as number)
-  if (method === 'blocked') return listener.blocked()
   if (method === 'start') {
+    backend = openBackend(config, log)
+    listener = new LocalListener(config, backend, log)
     await backend.stream.start()
     return listener.start(argument as string)
   }
-  await listener.stop()
-  return backend.close()
+  if (method === 'ping') return listener?.ping(argument as number)
+  if (method === 'blocked') return listener?.blocked()
+  await listener?.stop()
+  return backend?.close()
 }

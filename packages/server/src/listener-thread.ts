@@ -22,6 +22,7 @@ export class ListenerThread implements ListenerPart {
   readonly #waiting = new Map<number, Waiting>()
   #worker: Worker | undefined
   #asked = 0
+  #ended = false
   #stopped: Promise<void> | undefined
 
   constructor(config: Config) {
@@ -36,7 +37,7 @@ export class ListenerThread implements ListenerPart {
     worker.on('error', (error) => {
       throw error
     })
-    worker.on('exit', () => this.#abandon())
+    worker.on('exit', () => this.#end())
     await this.#ask('start', url)
   }
 
@@ -55,7 +56,7 @@ export class ListenerThread implements ListenerPart {
 
   async #stop(): Promise<void> {
     const worker = this.#worker
-    if (!worker) return
+    if (!worker || this.#ended) return
     const exit = once(worker, 'exit')
     await this.#ask('stop')
     const late = setTimeout(() => void worker.terminate(), EXIT_MS_MAX)
@@ -64,6 +65,7 @@ export class ListenerThread implements ListenerPart {
   }
 
   #ask(method: Ask['method'], argument?: Ask['argument']): Promise<unknown> {
+    if (this.#ended) return Promise.reject(hasEnded())
     const { promise, reject, resolve } = withResolvers()
     this.#asked += 1
     this.#waiting.set(this.#asked, { resolve, reject })
@@ -72,9 +74,11 @@ export class ListenerThread implements ListenerPart {
   }
 
   /** Whoever still waits for an answer will have none. */
-  #abandon(): void {
-    for (const { reject } of this.#waiting.values()) reject(new PosthasteError('stopping', 'The listener has ended.'))
+  #end(): void {
+    this.#ended = true
+    for (const { reject } of this.#waiting.values()) reject(hasEnded())
     this.#waiting.clear()
+    if (!this.#stopped) throw new Error('The thread of the listener ended by itself.')
   }
 
   #settle(reply: Reply): void {
@@ -83,6 +87,10 @@ export class ListenerThread implements ListenerPart {
     if (!('error' in reply)) waiting?.resolve(reply.result)
     else waiting?.reject(reply.code ? new PosthasteError(reply.code, reply.error.message) : reply.error)
   }
+}
+
+function hasEnded(): PosthasteError {
+  return new PosthasteError('stopping', 'The listener has ended.')
 }
 
 function withResolvers() {

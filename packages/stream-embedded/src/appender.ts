@@ -27,6 +27,7 @@ export class Appender {
 
   /** Resolves when the records are on disk: for all that share a transaction with one promise. */
   append(records: readonly NewRecord[]): Promise<void> {
+    if (records.length === 0) return Promise.resolve()
     let bytes = 0
     for (const record of records) bytes += storedBytes(record)
     if (this.#heldBytes > 0 && this.#heldBytes + bytes > HELD_BYTES_MAX) {

@@ -86,6 +86,12 @@ export class BatchLog {
     return trimmed
   }
 
+  /** Whether anything lies below `offset` that `trimNow` would remove. */
+  canTrim(offset: number): boolean {
+    const [first, second] = [...this.#batches.getKeys({ limit: 2 })]
+    return first !== undefined && (second ?? this.end()) <= offset
+  }
+
   /** The offset up to which records are older than `beforeMs`, as far as the first `batchesMax` batches tell. */
   offsetBefore(beforeMs: number, batchesMax: number): number {
     let offset = 0

@@ -4,6 +4,7 @@ import { BroadcastChannel } from 'node:worker_threads'
 export class Bell {
   #waiting: (() => void)[] = []
   readonly #otherThreads: BroadcastChannel
+  #closed = false
 
   constructor(directory: string) {
     this.#otherThreads = new BroadcastChannel(`posthaste ${directory}`)
@@ -19,10 +20,11 @@ export class Bell {
   /** Wakes those in every thread. */
   ringEverywhere(): void {
     this.ring()
-    this.#otherThreads.postMessage('')
+    if (!this.#closed) this.#otherThreads.postMessage('')
   }
 
   close(): void {
+    this.#closed = true
     this.#otherThreads.close()
   }
 

@@ -33,10 +33,8 @@ export class EmbeddedConsumer implements Consumer {
       if (this.#stopping.signal.aborted) return []
       const ownership = this.#canWork() ? await this.#own() : undefined
       if (ownership) {
-        // In portions, for there may be very many; all at once for somebody who asks what there is now.
-        do {
-          if (ownership.hasDue) await ownership.fireDue()
-        } while (options.waitMs <= 0 && ownership.hasDue)
+        // A portion at a time, for there may be very many.
+        if (ownership.hasDue) await ownership.fireDue()
         if (this.#stopping.signal.aborted) return []
         const deliveries = ownership.read(options.recordsMax, options.bytesMax)
         if (deliveries.length > 0) return deliveries
@@ -61,6 +59,7 @@ export class EmbeddedConsumer implements Consumer {
         committed,
         end: this.#parts.calls.end(),
         inFlight: ownership?.inFlight ?? 0,
+        overdue: ownership?.hasDue ?? false,
         owner,
         member,
       },

@@ -21,6 +21,8 @@ const TRIM_WITH_MAX = 16
 /** What is left is removed in transactions of its own, short ones: an append may wait for them. */
 const TRIM_EVERY_MS = 50
 const TRIM_BATCHES_MAX = 64
+/** Of very many, this share at once, so that none pile up. */
+const TRIM_SHARE = 8
 
 /** What the parts of an embedded stream share. */
 export interface EmbeddedParts {
@@ -233,7 +235,8 @@ export class Ownership implements DeliverySource {
         if (!fresh.has(String(due.key))) this.#fireNow(due, nowMs, after)
       }
     }
-    if (fire || put.length > 0 || after.length > 0) {
+    const changedWatchdogs = after.length > 0
+    if (fire || put.length > 0 || changedWatchdogs) {
       const firstDueMs = timers.firstDueMs()
       after.push(() => {
         this.#firstDueMs = firstDueMs
@@ -308,12 +311,14 @@ export class Ownership implements DeliverySource {
   }
 
   #trimNow(batchesMax: number, after: (() => void)[]): void {
-    const bases = this.#toTrim.slice(0, Math.min(batchesMax, this.#trimmable)).map(({ base }) => base)
-    const last = bases.at(-1)
-    if (last === undefined) return
-    this.#parts.calls.removeNow(bases)
+    const trimmable = this.#trimmable
+    const count = Math.min(trimmable, Math.max(batchesMax, Math.ceil(trimmable / TRIM_SHARE)))
+    const last = this.#toTrim[count - 1]
+    if (!last) return
+    this.#parts.calls.removeNow(this.#toTrim.slice(0, count).map(({ base }) => base))
     after.push(() => {
-      this.#toTrim = this.#toTrim.filter(({ base }) => base > last)
+      // Two of these may share a transaction: the second finds nothing left to drop.
+      while ((this.#toTrim[0]?.base ?? Number.POSITIVE_INFINITY) <= last.base) this.#toTrim.shift()
     })
   }
 

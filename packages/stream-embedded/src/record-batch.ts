@@ -9,8 +9,12 @@ import type { LogName, NewRecord, StoredRecord } from '@posthaste/stream'
 const HEADER_BYTES = 12
 const RECORD_HEADER_BYTES = 6
 
-/** Batches are cut at this size, so that LMDB finds free pages for them easily. A larger record is alone in its batch. */
-const BATCH_BYTES_MAX = 128 * 1024
+/**
+ * Batches are cut at four pages, less what LMDB adds, for it wants adjacent ones: of larger pieces that come and go, gaps
+ * are left that fit nothing, and its list of them is worked through with each commit. A larger record is alone in its
+ * batch.
+ */
+const BATCH_BYTES_MAX = 4 * 4_096 - 40
 
 /** Bytes that a record takes in a batch. */
 export function storedBytes(record: NewRecord): number {

@@ -21,8 +21,7 @@ export async function applyRetention(
     const byAge = log.offsetBefore(Date.now() - retention.ageMs, BATCHES_MAX)
     const bySize = log.offsetOfExcess(retention.bytes, BATCHES_MAX)
     const offset = Math.max(byAge, bySize)
-    if (offset === 0) return
-    const trimmed = await environment.commit(() => log.trimNow(offset, BATCHES_MAX))
-    if (trimmed === 0) return
+    if (!log.canTrim(offset)) return
+    await environment.commit(() => log.trimNow(offset, BATCHES_MAX))
   }
 }

@@ -8,9 +8,8 @@ export interface ConsumeOptions {
 /** A member of the group that consumes `calls`. Delivers each record that is not completed to one member at a time. */
 export interface Consumer {
   /**
-   * Moves what is due from the timers to `calls` (a portion of it, or all if `waitMs` is 0), then returns up to
-   * `recordsMax` records that no member works on, as soon as there is one; an empty list after `waitMs`, or at once when
-   * `signal` aborts. While another member owns
+   * Moves what is due from the timers to `calls`, a portion of it if it is very much, then returns up to `recordsMax`
+   * records that no member works on, as soon as there is one; an empty list after `waitMs`, or at once when `signal` aborts. While another member owns
    * everything it stands by, and takes over within the wait.
    */
   pull(options: PullOptions): Promise<Delivery[]>
@@ -35,6 +34,8 @@ export interface Progress {
   readonly end: number
   /** Delivered here and not completed. */
   readonly inFlight: number
+  /** Whether timers of it are due that are still to be moved to `calls`. */
+  readonly overdue: boolean
   /** Whether this member owns the partition, another does, or nobody. */
   readonly owner: 'this' | 'other' | 'none'
   /** What the owner said of itself when it joined. */
