@@ -71,3 +71,19 @@ t.test('targets that hang hold up neither a target that answers nor each other',
   await until(() => hanging.every(({ seen }) => seen.length > 0))
   t.equal(target.seen.length, 40)
 })
+
+t.test('however many targets hang, those that answer go on, and pulling does not stop', async (t) => {
+  const hanging = await Promise.all(Array.from({ length: 500 }, () => startTarget(t, () => {})))
+  const target = await startTarget(t)
+  const { listener, stream } = await startListener(t, { concurrency: 128 })
+  // It answers before the others come: places are kept for it.
+  await submit(stream, [{ target: target.url }])
+  await listener.ping('ping', 5_000)
+  const instructions = hanging.flatMap(({ url }) => [{ target: url, timeout: '1m' }, { target: target.url }])
+  await submit(stream, Array(10).fill(instructions).flat())
+  await listener.ping('ping', 0)
+  const startedMs = performance.now()
+  await until(() => target.seen.length === 1 + 5_000)
+  const tookMs = performance.now() - startedMs
+  t.ok(tookMs < 6_000, `5,000 calls among 5,000 that hang in ${Math.round(tookMs)} ms`)
+})
