@@ -14,7 +14,7 @@ const RECORD_HEADER_BYTES = 6
  * are left that fit nothing, and its list of them is worked through with each commit. A larger record is alone in its
  * batch.
  */
-const BATCH_BYTES_MAX = 4 * 4_096 - 40
+export const BATCH_BYTES_MAX = 4 * 4_096 - 40
 
 /** Bytes that a record takes in a batch. */
 export function storedBytes(record: NewRecord): number {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
+  BATCH_BYTES_MAX,
   batchAppendedAtMs,
   batchCount,
   decodeBatch,
@@ -8,8 +9,6 @@ import {
   restampBatch,
   storedBytes,
 } from '../src/record-batch.js'
-
-const BATCH_BYTES_MAX = 128 * 1024
 
 const record = fc.record({
   key: fc.string({ unit: 'grapheme', maxLength: 40 }),
