@@ -8,6 +8,12 @@ import type { Ask, Reply, ThreadData } from './listener-thread-worker.js'
 /** How long a thread that has stopped may take to end by itself. */
 const EXIT_MS_MAX = 1_000
 
+/**
+ * Bodies lie outside of the heap, and records in work are bounded, so that this is ample. The collector lets a heap that
+ * may become larger grow further before it looks what is alive.
+ */
+const resourceLimits = { maxOldGenerationSizeMb: 1_024, maxYoungGenerationSizeMb: 32 }
+
 interface Waiting {
   resolve(result: unknown): void
   reject(error: Error): void
@@ -31,7 +37,7 @@ export class ListenerThread implements ListenerPart {
 
   async start(url: string): Promise<void> {
     const workerData: ThreadData = { config: this.#config }
-    const worker = new Worker(new URL('./listener-thread-worker.js', import.meta.url), { workerData })
+    const worker = new Worker(new URL('./listener-thread-worker.js', import.meta.url), { workerData, resourceLimits })
     this.#worker = worker
     worker.on('message', (reply: Reply) => this.#settle(reply))
     worker.on('error', (error) => {
