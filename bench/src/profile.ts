@@ -11,6 +11,9 @@ const FOLDER = join(RESULTS, 'profile')
 /** Parts that take less time than this are summed up. */
 const SMALL_US = 0.3
 
+const CALLING = 'undici: HTTP out, system calls included'
+const ACCEPTING = 'fastify: HTTP in, system calls included'
+
 interface CallFrame {
   readonly functionName: string
   readonly url: string
@@ -40,8 +43,8 @@ export async function profile(folder: string): Promise<void> {
   target.stop()
   const threads = readdirSync(FOLDER).map((name) => {
     const parts = partsOf(JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as CpuProfile)
-    // The listener is the thread with the HTTP client.
-    const thread = parts.has('undici: calling') ? 'listener' : 'accepter'
+    const [calling = 0, accepting = 0] = [parts.get(CALLING), parts.get(ACCEPTING)]
+    const thread = calling > accepting ? 'listener' : 'accepter'
     printTable(`${thread}: microseconds per invocation by part (${name})`, rowsOf(parts))
     return { thread, parts: Object.fromEntries(parts) }
   })
@@ -85,7 +88,7 @@ function ownPart({ functionName, url }: CallFrame): string | undefined {
   const own = /packages\/([^/]+)\/dist\/src\//.exec(url)?.[1]
   if (own !== undefined) return `posthaste: ${own}`
   const library = /node_modules\/(?:\.pnpm\/[^/]+\/node_modules\/)?((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
-  if (library === 'undici' && /dispatcher|handler|request/.test(url)) return 'undici: calling'
-  if (library === 'fastify') return 'fastify: HTTP in, system calls included'
+  if (library === 'undici' && /dispatcher|handler|request/.test(url)) return CALLING
+  if (library === 'fastify') return ACCEPTING
   return library
 }
