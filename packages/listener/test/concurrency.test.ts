@@ -76,7 +76,7 @@ t.test('however many targets hang, those that answer go on, and pulling does not
   const hanging = await Promise.all(Array.from({ length: 500 }, () => startTarget(t, () => {})))
   const target = await startTarget(t)
   const { listener, stream } = await startListener(t, { concurrency: 128 })
-  // It answers before the others come: places are kept for it.
+  // It answers before the others come: places are kept for it. Without them it waits for a minute.
   await submit(stream, [{ target: target.url }])
   await listener.ping('ping', 5_000)
   const instructions = hanging.flatMap(({ url }) => [{ target: url, timeout: '1m' }, { target: target.url }])
