@@ -9,8 +9,8 @@ const allowed: Record<string, { workspace: string[]; libraries: string[] }> = {
   stream: { workspace: ['core'], libraries: [] },
   storage: { workspace: ['core'], libraries: ['lmdb'] },
   'stream-embedded': { workspace: ['core', 'storage', 'stream'], libraries: ['lmdb'] },
-  'stream-kafka': { workspace: ['core', 'stream'], libraries: ['kafkajs'] },
-  'stream-nats': { workspace: ['core', 'stream'], libraries: ['nats'] },
+  'stream-kafka': { workspace: ['core', 'storage', 'stream'], libraries: ['kafkajs'] },
+  'stream-nats': { workspace: ['core', 'storage', 'stream'], libraries: ['nats'] },
   accepter: { workspace: ['core', 'stream'], libraries: ['fastify'] },
   listener: { workspace: ['core', 'stream'], libraries: ['node-cron', 'undici'] },
   server: {

@@ -41,7 +41,10 @@ export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
           `As a record this instruction has ${value.length} bytes; ${door.recordBytesMax} are the limit.`,
         )
       }
-      await inTime(door.append([{ key: call.id, value }]), door.timeoutMs ?? APPEND_MS_MAX)
+      await inTime(
+        door.append([{ key: call.id, generation: call.generation, attempt: call.attempt, value }]),
+        door.timeoutMs ?? APPEND_MS_MAX,
+      )
       reply.code(202).header('location', `/invocations/${call.id}`)
       return receiptOf(call)
     })

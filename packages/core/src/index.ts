@@ -22,6 +22,7 @@ export {
   type Happening,
   type JournalEntry,
   journalEntryOf,
+  outcomeOf,
 } from './journal-entry.js'
 export {
   type Admission,

@@ -109,6 +109,20 @@ export function journalEntryOf(call: Call, what: Happening, outcome: Outcome | u
   return entry
 }
 
+/** The outcome that an entry tells of: what `journalEntryOf` was given, less what the journal does not keep. */
+export function outcomeOf({
+  durationMs = 0,
+  failure,
+  response,
+  responseBody,
+  startedAtMs,
+}: JournalEntry): Outcome | undefined {
+  if (startedAtMs === undefined) return undefined
+  if (response) return { kind: 'answered', startedAtMs, durationMs, response: { ...response, body: responseBody } }
+  const { code, detail } = failure ?? { code: 'call-failed', detail: '' }
+  return { kind: 'unanswered', startedAtMs, durationMs, code, detail }
+}
+
 /** The response headers that the journal keeps: no cookies, and as many as fit. */
 function keptHeaders(headers: Headers): Headers {
   const kept = newHeaders()

@@ -6,7 +6,8 @@ import { type Ending, endInvocation, endUnreadable } from './effects.js'
 export type Admitted =
   | { readonly kind: 'call'; readonly decoded: DecodedCall }
   | { readonly kind: 'defer'; readonly decoded: DecodedCall; readonly dueMs: number }
-  | { readonly kind: 'end'; readonly ending: Ending }
+  /** Without `decoded`, its record cannot be read. */
+  | { readonly kind: 'end'; readonly decoded?: DecodedCall; readonly ending: Ending }
   /** Only a newer version can read it: nothing may pass it. */
   | { readonly kind: 'newer'; readonly reason: string }
 
@@ -31,5 +32,5 @@ export function admit(record: StoredRecord, recordBytesMax: number, nowMs: numbe
   const admission = decideAdmission(decoded.call, nowMs)
   if (admission.kind !== 'expire') return { ...admission, decoded }
   const failure: Failure = { code: 'expired', detail: 'Its time had run out before it was called.' }
-  return { kind: 'end', ending: endInvocation(decoded.call, record, 'expired', failure, undefined, nowMs) }
+  return { kind: 'end', decoded, ending: endInvocation(decoded.call, record, 'expired', failure, undefined, nowMs) }
 }

@@ -1,9 +1,9 @@
-import { type DecodedCall, encodeCall, type Outcome, originOf, peekOrigin } from '@posthaste/core'
-import type { Completed, Delivery, NewTimer } from '@posthaste/stream'
-import { admit } from './admission.js'
+import { type DecodedCall, type Outcome, originOf, peekOrigin } from '@posthaste/core'
+import type { Begun, Completed, Delivery, NewTimer, Turn } from '@posthaste/stream'
+import { type Admitted, admit } from './admission.js'
 import { AttemptLog } from './attempt-log.js'
 import { Bag, type Bagged } from './bag.js'
-import { type Ending, endAttempt } from './effects.js'
+import { type Ending, effectsAgain, endAttempt, timerOf, turnOf, unreadableId } from './effects.js'
 import { Exchange, NOT_MADE } from './exchange.js'
 import type { ListenerOptions } from './listener-options.js'
 import { Pace } from './pace.js'
@@ -39,8 +39,10 @@ interface Job extends DecodedCall {
   readonly delivery: Delivery
 }
 
+type Readable = Exclude<Admitted, { kind: 'newer' }>
+
 /** What became of a record. */
-type Ended = Pick<Ending, 'effects'> & { readonly state: Ending['state'] | 'deferred' | 'spilled' }
+type Ended = Pick<Ending, 'effects'> & { readonly state: Ending['state'] | 'deferred' | 'spilled' | 'repeated' }
 
 /** What was asked to be completed at one time. */
 interface Completing {
@@ -166,19 +168,38 @@ export class Dispatcher {
     }
     if (this.#spillUnread(delivery)) return
     const admitted = admit(delivery.record, this.#options.recordBytesMax, this.#options.clock.now())
+    if (admitted.kind === 'newer') {
+      this.#block(delivery, admitted.reason)
+      return
+    }
+    const begun = delivery.begin(turnOfAdmitted(delivery, admitted))
+    if (begun === 'fresh') this.#handle(delivery, admitted)
+    else void this.#handleKnown(delivery, admitted, begun)
+  }
+
+  #handle(delivery: Delivery, admitted: Readable): void {
     if (admitted.kind === 'call') this.#queue(jobOf(delivery, admitted.decoded))
     else if (admitted.kind === 'defer') this.#putOff(jobOf(delivery, admitted.decoded), admitted.dueMs, 'deferred')
-    else if (admitted.kind === 'end') this.#complete(delivery, admitted.ending)
-    else this.#block(delivery, admitted.reason)
+    else this.#complete(delivery, admitted.ending)
+  }
+
+  /** A record of a turn that somebody may have recorded, or that came twice. */
+  async #handleKnown(delivery: Delivery, admitted: Readable, begun: Begun | Promise<Begun>): Promise<void> {
+    const known = await begun
+    if (this.#stopping || this.#blocked) this.#release(delivery)
+    else if (known === 'fresh') this.#handle(delivery, admitted)
+    else if (known === 'copy' || !admitted.decoded) this.#complete(delivery, { state: 'repeated', effects: {} })
+    else this.#complete(delivery, { state: 'repeated', effects: effectsAgain(admitted.decoded.call, known) })
   }
 
   /** What waits for a stuck target is not worth reading each time that it comes by: there may be very much of it. */
   #spillUnread(delivery: Delivery): boolean {
-    const origin = peekOrigin(delivery.record.value)
+    // What names no turn must be read for that: another producer wrote it.
+    const origin = delivery.record.key === '' ? undefined : peekOrigin(delivery.record.value)
     const target = origin === undefined ? undefined : this.#targets.known(origin)
     if (!target || !this.#waitsTooLong(target, this.#timeMs)) return false
-    const { key, value } = delivery.record
-    this.#complete(delivery, { state: 'spilled', effects: { timers: [{ key, dueMs: this.#returnMs(target), value }] } })
+    const timer = { ...delivery.record, dueMs: this.#returnMs(target) }
+    this.#complete(delivery, { state: 'spilled', effects: { timers: [timer] } })
     return true
   }
 
@@ -296,7 +317,7 @@ export class Dispatcher {
     running.checkedOut = true
     const leftMs = running.startedMs + running.timeoutMs - performance.now()
     this.#tally.checkedOut += 1
-    await running.delivery.checkOut(timerOf(running, this.#options.clock.now() + leftMs + CHECK_OUT_MARGIN_MS))
+    await running.delivery.checkOut(timerFor(running, this.#options.clock.now() + leftMs + CHECK_OUT_MARGIN_MS))
     this.#release(running.delivery)
   }
 
@@ -312,13 +333,13 @@ export class Dispatcher {
   }
 
   #putOff(job: Job, dueMs: number, as: 'deferred' | 'spilled'): void {
-    this.#complete(job.delivery, { state: as, effects: { timers: [timerOf(job, dueMs)] } })
+    this.#complete(job.delivery, { state: as, effects: { timers: [timerFor(job, dueMs)] } })
   }
 
   /** A call that was checked out and is given up comes back at once instead of at its deadline. */
   #handBack({ call, checkedOut, delivery, exchange, settled }: Running): void {
     if (checkedOut) {
-      const timer = timerOf({ call, delivery, settled }, this.#options.clock.now())
+      const timer = timerFor({ call, delivery, settled }, this.#options.clock.now())
       void delivery.complete({ timers: [timer] }).then(() => this.#notify())
     }
     exchange.abort(NOT_MADE)
@@ -365,8 +386,12 @@ function jobOf(delivery: Delivery, { call, settled }: DecodedCall): Job {
 }
 
 /** The same attempt of the same call, at another time. */
-function timerOf({ call, delivery, settled }: Job, dueMs: number): NewTimer {
-  return { key: call.id, dueMs, value: settled ? delivery.record.value : encodeCall(call) }
+function timerFor({ call, delivery, settled }: Job, dueMs: number): NewTimer {
+  return timerOf(call, dueMs, settled ? delivery.record.value : undefined)
+}
+
+function turnOfAdmitted({ record }: Delivery, { decoded }: Readable): Turn {
+  return decoded ? turnOf(decoded.call) : { key: unreadableId(record) }
 }
 
 function callEnd(outcome: Outcome | typeof NOT_MADE): CallEnd {

@@ -1,6 +1,7 @@
 import {
   type Call,
   decideSequel,
+  decodeJournalEntry,
   deriveId,
   encodeCall,
   encodeJournalEntry,
@@ -11,9 +12,10 @@ import {
   type JournalEntry,
   journalEntryOf,
   type Outcome,
+  outcomeOf,
   type RetryPolicy,
 } from '@posthaste/core'
-import type { Effects, NewRecord, StoredRecord } from '@posthaste/stream'
+import type { Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
 
 /** What an attempt or a decision came to, and what follows from it. */
 export interface Ending {
@@ -41,7 +43,7 @@ export function endAttempt(
   return {
     state,
     failure,
-    effects: { timers: [{ key: call.id, dueMs, value: encodeCall(next) }], journal: [journalRecord(entry)] },
+    effects: { timers: [timerOf(next, dueMs)], journal: [journalRecord(entry)] },
   }
 }
 
@@ -61,8 +63,26 @@ export function endInvocation(
   if (forwardTo !== undefined) what.forward = forward ? { id: forward.id } : { refused: 'depth-exceeded' }
   if (state !== 'succeeded') what.record = record.value
   const journal = [journalRecord(journalEntryOf(call, what, outcome))]
-  const effects = forward ? { children: [{ key: forward.id, value: encodeCall(forward) }], journal } : { journal }
+  const effects = forward ? { children: [callRecord(forward)], journal } : { journal }
   return failure ? { state, failure, effects } : { state, effects }
+}
+
+/**
+ * What follows from a turn of `call` that the journal tells the end of: the same once more, for whoever recorded it may
+ * not have come further.
+ */
+export function effectsAgain(call: Call, journalValue: Uint8Array): Effects {
+  const entry = decodeJournalEntry(journalValue)
+  const { atMs, forward, nextAttemptAtMs, state } = entry
+  if (state === 'retrying') {
+    if (nextAttemptAtMs === undefined) return {}
+    const next = { ...call, attempt: call.attempt + 1, notBeforeMs: nextAttemptAtMs }
+    return { again: true, timers: [timerOf(next, nextAttemptAtMs)] }
+  }
+  const { forwardTo } = call
+  if (forwardTo === undefined || !forward || !('id' in forward)) return {}
+  const child = forwardOf({ ...call, forwardTo }, state, outcomeOf(entry), atMs)
+  return child ? { again: true, children: [callRecord(child)] } : {}
 }
 
 /** The dead letter for a record that cannot be called at all: its bytes, as many as fit. */
@@ -71,7 +91,7 @@ export function endUnreadable(record: StoredRecord, failure: Failure, recordByte
   const cut =
     kept.length < record.value.length ? ` Only the first ${kept.length} of ${record.value.length} bytes are kept.` : ''
   const entry: JournalEntry = {
-    id: deriveId(record.appendedAtMs, record.log, record.partition, record.offset),
+    id: unreadableId(record),
     generation: 1,
     attempt: 1,
     atMs: nowMs,
@@ -84,6 +104,24 @@ export function endUnreadable(record: StoredRecord, failure: Failure, recordByte
   return { state: 'failed', failure, effects: { journal: [journalRecord(entry)] } }
 }
 
+/** What cannot be read has no id of its own: it is the record that is meant. */
+export function unreadableId({ appendedAtMs, log, offset, partition }: StoredRecord): string {
+  return deriveId(appendedAtMs, log, partition, offset)
+}
+
 function journalRecord(entry: JournalEntry): NewRecord {
-  return { key: entry.id, value: encodeJournalEntry(entry) }
+  return { ...turnOf(entry), value: encodeJournalEntry(entry) }
+}
+
+function callRecord(call: Call): NewRecord {
+  return { ...turnOf(call), value: encodeCall(call) }
+}
+
+/** `call`, to come back at a time. `value` is its record, where that is as good as a new one. */
+export function timerOf(call: Call, dueMs: number, value = encodeCall(call)): NewTimer {
+  return { ...turnOf(call), dueMs, value }
+}
+
+export function turnOf({ attempt, generation, id }: Pick<Call, 'attempt' | 'generation' | 'id'>): Turn {
+  return { key: id, generation, attempt }
 }

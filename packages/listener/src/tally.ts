@@ -10,6 +10,8 @@ export interface Tally {
   deferred: number
   /** Moved aside because they could not start soon. */
   spilled: number
+  /** Records of a turn that was recorded before, or is in work already. */
+  repeated: number
   /** Calls that went on for long and no longer hold the stream up. */
   checkedOut: number
   /** In other hands before they were completed. */
@@ -26,6 +28,7 @@ export function newTally(): Tally {
     retrying: 0,
     deferred: 0,
     spilled: 0,
+    repeated: 0,
     checkedOut: 0,
     lost: 0,
   }

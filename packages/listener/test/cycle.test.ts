@@ -124,6 +124,7 @@ t.test('the report counts each record once, as what became of it', async (t) => 
     deferred: 1,
     expired: 1,
     spilled: 0,
+    repeated: 0,
     checkedOut: 0,
     lost: 0,
     blocked: null,

@@ -1,4 +1,4 @@
-import type { Completed, Delivery, Effects, NewTimer, StoredRecord } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, Effects, NewTimer, StoredRecord } from '@posthaste/stream'
 import type { TimerKey } from './timers.js'
 
 /** What a delivery asks its consumer to write. */
@@ -37,6 +37,11 @@ export class EmbeddedDelivery implements Delivery {
 
   held(): boolean {
     return !this.lost.aborted && this.#source.held()
+  }
+
+  /** A record is here exactly until its effects are. */
+  begin(): Begun {
+    return 'fresh'
   }
 
   complete(effects: Effects = {}): Promise<Completed> {

@@ -41,7 +41,14 @@ export interface EmbeddedStreamOptions {
  * Durable means that an fsync came before the answer.
  */
 export class EmbeddedStream implements Stream {
-  readonly supports: StreamSupports = { recordBytesMax: 16 * 1024 * 1024, partitions: 1, machines: false }
+  readonly supports: StreamSupports = {
+    recordBytesMax: 16 * 1024 * 1024,
+    machines: false,
+    members: 'stand-by',
+    ordered: true,
+    atomic: true,
+    watchdogs: true,
+  }
   readonly #options: EmbeddedStreamOptions
   readonly #stopping = new AbortController()
   readonly #consumers = new Set<Consumer>()

@@ -14,6 +14,7 @@ export const keepAll = { ageMs: 3_600_000, bytes: 2 ** 40 }
 export const embeddedHarness: StreamHarness = {
   promptMsMax: 250,
   waitMsMax: 5_000,
+  deposes: true,
   create: async () => new EmbeddedStorage(),
 }
 

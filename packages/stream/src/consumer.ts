@@ -1,4 +1,4 @@
-import type { NewRecord, StoredRecord } from './record.js'
+import type { NewRecord, StoredRecord, Turn } from './record.js'
 
 export interface ConsumeOptions {
   /** How others can reach this member, told to those who stand by: a URL, or any text. */
@@ -53,22 +53,39 @@ export interface Delivery {
    */
   held(): boolean
   /**
-   * Completes the record with what follows from it, as one step as far as the backend can, and resolves when that is
-   * committed. Safe to repeat. `lost` means that another member owns the record and nothing was written.
+   * Says which turn the record is, before anything is done for it, and answers what is known of that turn. At once where
+   * nothing can be known, as always where completions are atomic.
+   */
+  begin(turn: Turn): Begun | Promise<Begun>
+  /**
+   * Completes the record with what follows from it and resolves when nothing of it can be lost any more. Atomic backends
+   * do it in one step; others write the journal first, which decides, then timers and children, then the completion.
+   * Safe to repeat. `lost` means that another member owns the record, or has recorded its turn before: then nothing of
+   * the effects counts.
    */
   complete(effects?: Effects): Promise<Completed>
   /**
    * Completes the record for a call that goes on. `watchdog` takes its place on the timers and comes due unless
    * `complete` takes it away before. So a long call holds nothing up, and one that is lost is made again. Not while the
-   * call still runs here: then the watchdog is put off.
+   * call still runs here: then the watchdog is put off. A backend without watchdogs keeps the record in work instead.
    */
   checkOut(watchdog: NewTimer): Promise<Completed>
 }
+
+/**
+ * - `fresh`: nothing is known of the turn.
+ * - `copy`: another delivery of the same turn is in work here. Complete this one with nothing.
+ * - otherwise the value of the journal record that tells how the turn ended. Whoever wrote it may not have come further:
+ *   complete with what follows from it, marked `again`, and without journal.
+ */
+export type Begun = 'fresh' | 'copy' | Uint8Array
 
 export type Completed = 'done' | 'lost'
 
 /** What follows from a record, written with its completion. */
 export interface Effects {
+  /** Whether timers and children may have been written before, by another. */
+  readonly again?: boolean
   /** Records that come to `calls` at their time. */
   readonly timers?: readonly NewTimer[]
   /** Records that come to `calls` now. */

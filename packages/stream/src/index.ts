@@ -1,5 +1,6 @@
 export { CompletedPrefix } from './completed-prefix.js'
 export type {
+  Begun,
   Completed,
   ConsumeOptions,
   Consumer,
@@ -9,7 +10,7 @@ export type {
   Progress,
   PullOptions,
 } from './consumer.js'
-export type { LogName, NewRecord, StoredRecord } from './record.js'
+export type { LogName, NewRecord, StoredRecord, Turn } from './record.js'
 export type {
   Followed,
   FollowOptions,

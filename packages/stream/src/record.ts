@@ -5,20 +5,30 @@
  */
 export type LogName = 'calls' | 'journal'
 
-/** What is appended. Records with the same key keep their order. */
-export interface NewRecord {
-  /** The id of the invocation that the record is about. */
+/**
+ * Which attempt of which invocation a record is about. Whatever is written twice for one turn is the same thing: a
+ * backend may drop the second, and where it cannot know, `Delivery.begin` tells.
+ */
+export interface Turn {
+  /** The id of the invocation. Records with the same key keep their order, where a backend has one. */
   readonly key: string
+  /** From 1; 1 if left out. */
+  readonly generation?: number
+  /** From 1; 1 if left out. */
+  readonly attempt?: number
+}
+
+/** What is appended. */
+export interface NewRecord extends Turn {
   readonly value: Uint8Array
 }
 
-export interface StoredRecord {
+/** A record as it was stored. `key` is empty if its producer named no turn. */
+export interface StoredRecord extends Turn {
   readonly log: LogName
   readonly partition: number
   /** Grows within a partition; may leave gaps. */
   readonly offset: number
-  /** Empty if its producer gave none. */
-  readonly key: string
   readonly value: Uint8Array
   /** When the stream took it, in milliseconds since the Unix epoch, by the stream's clock. */
   readonly appendedAtMs: number

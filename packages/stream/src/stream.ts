@@ -1,14 +1,20 @@
 import type { ConsumeOptions, Consumer } from './consumer.js'
 import type { LogName, NewRecord, StoredRecord } from './record.js'
 
-/** What a backend can do. The contract suite checks the presence and the absence of what is declared. */
+/** What a backend can do: final once `start` has resolved. The contract suite checks what is declared and what is not. */
 export interface StreamSupports {
   /** Largest record, in bytes. */
   readonly recordBytesMax: number
-  /** Partitions of `calls` that several members of a group can share; 1 means that one member works and others stand by. */
-  readonly partitions: number
   /** Whether processes on several machines can use the stream. */
   readonly machines: boolean
+  /** Whether the members of a group share the work, or one works and the others stand by. */
+  readonly members: 'share' | 'stand-by'
+  /** Whether the records of one key are delivered in their order. */
+  readonly ordered: boolean
+  /** Whether a completion and what follows from it are one step; if not, see `Delivery.begin`. */
+  readonly atomic: boolean
+  /** Whether a call that is checked out is completed, with a watchdog in its place; if not, its record stays in work. */
+  readonly watchdogs: boolean
 }
 
 /** Where a follower stands: opaque, JSON, and good for `follow` on the same log later. */
@@ -35,12 +41,12 @@ export interface Stream {
   readonly supports: StreamSupports
   /**
    * Connects, and creates or checks the logs. Idempotent.
-   * @throws PosthasteError `stream-unfit` with the remedy, or `stream-unavailable`
+   * @throws PosthasteError `stream-unfit` with the remedy, or `stream-unavailable`, after which it may be called again
    */
   start(): Promise<void>
   /**
    * Resolves once all of `records` are durable. If it rejects they may have been stored all the same, unless the code
-   * is `stream-full`, `overloaded` or `too-large`.
+   * is `stream-full`, `overloaded` or `too-large`. Rejects at once while the backend is known to be away.
    */
   append(log: LogName, records: readonly NewRecord[]): Promise<void>
   /** Joins `group` as a consumer of `calls`. Timers come due here. */

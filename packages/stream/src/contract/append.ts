@@ -1,7 +1,8 @@
+import type { Delivery } from '../consumer.js'
 import type { NewRecord, StoredRecord } from '../record.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { completeAll, failure, GROUP, readAll, record, Setting, textsOf } from './setting.js'
+import { completeAll, endOf, failure, GROUP, readAll, record, Setting, textsOf } from './setting.js'
 
 const CALLERS = 50
 const APPENDS_EACH = 20
@@ -75,16 +76,20 @@ export function appendContract(t: ContractTest, harness: StreamHarness): void {
     t.strictSame(contentOf(await setting.read('calls')), contentOf(wanted), 'followed')
     t.strictSame(contentOf(pulled.map(({ record }) => record)), contentOf(wanted), 'pulled')
 
-    const timers = wanted.map((each) => ({ ...each, dueMs: Date.now() }))
-    await pulled[0]?.complete({ children: wanted, timers, journal: wanted })
-    await completeAll(pulled.slice(1))
+    const [first, ...others] = pulled as [Delivery, ...Delivery[]]
+    const children = wanted.map((each) => ({ ...each, attempt: 2 }))
+    const timers = wanted.map((each) => ({ ...each, attempt: 3, dueMs: Date.now() }))
+    await first.complete({ children, timers, journal: [endOf(first)] })
+    await stream.append('journal', children)
+    const found = await setting.read('journal')
+    t.strictSame(contentOf(found), contentOf([endOf(first), ...wanted]), 'in the journal')
+    await completeAll(others)
     const sequels = await setting.pull(consumer, wanted.length * 2)
     t.strictSame(
       contentOf(sequels.map(({ record }) => record)),
       contentOf([...wanted, ...wanted]),
       'as children and timers',
     )
-    t.strictSame(contentOf(await setting.read('journal')), contentOf(wanted), 'in the journal')
   })
 
   t.test('a record tells where and when it was stored', async (t) => {

@@ -2,22 +2,26 @@ import type { Consumer, Delivery } from '../consumer.js'
 import type { Stream } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { completeAll, GROUP, progressOf, record, Setting, textsOf, watchdogAt } from './setting.js'
+import { completeAll, endOf, GROUP, progressOf, record, Setting, textsOf, watchdogAt } from './setting.js'
 
 export function checkOutContract(t: ContractTest, harness: StreamHarness): void {
   t.test('a call that is checked out holds nothing up', async (t) => {
     const setting = await Setting.make(t, harness)
     const { stream, consumer, delivery } = await delivered(setting)
     const dueMs = Date.now() + 2 * setting.promptMsMax
-    t.strictSame(await Promise.all([delivery.checkOut(watchdogAt(dueMs)), delivery.checkOut(watchdogAt(dueMs))]), [
-      'done',
-      'done',
-    ])
-    t.ok((await progressOf(consumer, delivery)).committed > delivery.record.offset, 'its record is completed')
+    t.strictSame(
+      await Promise.all([
+        delivery.checkOut(watchdogAt(delivery, dueMs)),
+        delivery.checkOut(watchdogAt(delivery, dueMs)),
+      ]),
+      ['done', 'done'],
+    )
+    const isCompleted = (await progressOf(consumer, delivery)).committed > delivery.record.offset
+    t.equal(isCompleted, stream.supports.watchdogs, 'its record is completed if a watchdog has its place')
     t.equal(delivery.held(), true, 'it goes on')
 
-    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
-    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.equal(await delivery.complete({ journal: [endOf(delivery)] }), 'done')
+    t.equal(await delivery.complete({ journal: [endOf(delivery)] }), 'done')
     t.strictSame(textsOf(await setting.read('journal')), ['ended'], 'its effects are there once')
     t.strictSame(await setting.pullExcess(consumer, 3 * setting.promptMsMax), [], 'its watchdog never comes')
     await stream.stop()
@@ -36,27 +40,28 @@ export function checkOutContract(t: ContractTest, harness: StreamHarness): void 
       const setting = await Setting.make(t, harness)
       const { stream, delivery } = await delivered(setting)
       const dueMs = Date.now() + 2 * setting.promptMsMax
-      t.equal(await delivery.checkOut(watchdogAt(dueMs)), 'done')
+      t.equal(await delivery.checkOut(watchdogAt(delivery, dueMs)), 'done')
       if (isCrash) await setting.crash(stream)
       else await stream.stop()
 
       const consumer = await (await setting.start()).consume(GROUP)
       const [again] = (await setting.pull(consumer, 1)) as [Delivery]
-      t.ok(Date.now() >= dueMs, 'not early')
+      const { watchdogs } = stream.supports
+      t.ok(Date.now() >= dueMs || !watchdogs, 'not before its watchdog is due')
       t.ok(Date.now() <= dueMs + setting.promptMsMax + setting.waitMsMax, 'in time')
-      t.strictSame({ key: again.record.key, text: textsOf([again]) }, { key: 'one-key', text: ['watchdog'] })
+      t.strictSame([again.record.key, ...textsOf([again])], ['long', watchdogs ? 'watchdog' : 'long'])
       await completeAll([again])
       t.strictSame(await setting.pullExcess(consumer), [])
-      t.strictSame(await setting.read('journal'), [])
+      t.strictSame(textsOf(await setting.read('journal')), ['ended'], 'it has one end')
     })
   }
 
   t.test('a call that outlives its watchdog is not delivered again while it runs', async (t) => {
     const setting = await Setting.make(t, harness)
     const { consumer, delivery } = await delivered(setting)
-    t.equal(await delivery.checkOut(watchdogAt(Date.now() + 50)), 'done')
+    t.equal(await delivery.checkOut(watchdogAt(delivery, Date.now() + 50)), 'done')
     t.strictSame(await setting.pullExcess(consumer, 50 + setting.promptMsMax), [])
-    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.equal(await delivery.complete({ journal: [endOf(delivery)] }), 'done')
     t.strictSame(textsOf(await setting.read('journal')), ['ended'])
     t.strictSame(await setting.pullExcess(consumer), [])
   })
@@ -65,17 +70,17 @@ export function checkOutContract(t: ContractTest, harness: StreamHarness): void 
     const setting = await Setting.make(t, harness)
     const { consumer, delivery } = await delivered(setting)
     const pulling = setting.pullExcess(consumer, 2 * setting.promptMsMax)
-    t.equal(await delivery.checkOut(watchdogAt(Date.now() - 1)), 'done')
+    t.equal(await delivery.checkOut(watchdogAt(delivery, Date.now() - 1)), 'done')
     t.strictSame(await pulling, [], 'it is not delivered while it runs')
-    t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
+    t.equal(await delivery.complete({ journal: [endOf(delivery)] }), 'done')
     t.strictSame(textsOf(await setting.read('journal')), ['ended'])
   })
 
   t.test('a call may end while it is being checked out', async (t) => {
     const setting = await Setting.make(t, harness)
     const { stream, consumer, delivery } = await delivered(setting)
-    const checkedOut = delivery.checkOut(watchdogAt(Date.now() + 2 * setting.promptMsMax))
-    const completed = delivery.complete({ journal: [record('ended')], children: [record('child')] })
+    const checkedOut = delivery.checkOut(watchdogAt(delivery, Date.now() + 2 * setting.promptMsMax))
+    const completed = delivery.complete({ journal: [endOf(delivery)], children: [record('child')] })
     t.strictSame(await Promise.all([checkedOut, completed]), ['done', 'done'])
     t.strictSame(textsOf(await setting.pull(consumer, 1)), ['child'])
     t.strictSame(textsOf(await setting.read('journal')), ['ended'], 'its effects are there once')
@@ -89,8 +94,8 @@ export function checkOutContract(t: ContractTest, harness: StreamHarness): void 
   t.test('checking out what is completed changes nothing', async (t) => {
     const setting = await Setting.make(t, harness)
     const { consumer, delivery } = await delivered(setting)
-    const completed = delivery.complete({ journal: [record('ended')] })
-    t.equal(await delivery.checkOut(watchdogAt(0)), 'done')
+    const completed = delivery.complete({ journal: [endOf(delivery)] })
+    t.equal(await delivery.checkOut(watchdogAt(delivery, 0)), 'done')
     t.equal(await completed, 'done')
     t.strictSame(await setting.pullExcess(consumer), [])
     t.strictSame(textsOf(await setting.read('journal')), ['ended'])

@@ -6,6 +6,8 @@ export interface StreamHarness {
   readonly promptMsMax: number
   /** How long anything else may take: to join, to take over after a crash, to trim. */
   readonly waitMsMax: number
+  /** Whether its storages have a `depose`: not where members own nothing. */
+  readonly deposes: boolean
   /** Makes storage that nobody has used: a directory, or a prefix of topics. */
   create(): Promise<StreamStorage>
 }
@@ -20,8 +22,7 @@ export interface StreamStorage {
    */
   crash(stream: Stream): Promise<void>
   /**
-   * Lets others take what `stream` owns, as if it had been frozen for too long: it goes on and has not been told. Left
-   * out by a backend whose members own nothing.
+   * Lets others take what `stream` owns, as if it had been frozen for too long: it goes on and has not been told.
    */
   depose?(stream: Stream): Promise<void>
   /** Removes the storage. Every stream was stopped or crashed before. */

@@ -1,4 +1,5 @@
 import { appendContract } from './append.js'
+import { beginContract } from './begin.js'
 import { checkOutContract } from './check-out.js'
 import { completeContract } from './complete.js'
 import { consumeContract } from './consume.js'
@@ -22,6 +23,7 @@ export function streamContract(t: ContractTest, harness: StreamHarness): void {
   appendContract(t, harness)
   consumeContract(t, harness)
   completeContract(t, harness)
+  beginContract(t, harness)
   timersContract(t, harness)
   checkOutContract(t, harness)
   membersContract(t, harness)

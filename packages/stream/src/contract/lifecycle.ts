@@ -1,7 +1,8 @@
+import type { Delivery } from '../consumer.js'
 import type { Stream } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { BYTES_MAX, failure, GROUP, readAll, reasonOf, record, Setting, textsOf, timed } from './setting.js'
+import { BYTES_MAX, endOf, failure, GROUP, readAll, reasonOf, record, Setting, textsOf, timed } from './setting.js'
 
 /** Far longer than any test: what waits that long ends because it was told to. */
 const LONG_MS = 60_000
@@ -87,7 +88,8 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     const consumer = await stream.consume(GROUP)
     await stream.append('calls', [record('a'), record('b')])
     const deliveries = await setting.pull(consumer, 2)
-    const written = deliveries[0]?.complete({ journal: [record('ended')] })
+    const first = deliveries[0] as Delivery
+    const written = first.complete({ journal: [endOf(first)] })
     await Promise.all([consumer.stop(), consumer.stop()])
     await consumer.stop()
     t.equal(await written, 'done', 'what was completed before is written')
@@ -98,7 +100,7 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     const again = await setting.pull(next, 1)
     t.strictSame(textsOf(again), textsOf(deliveries.slice(1)), 'what was not completed is delivered again')
     t.strictSame(await setting.pullExcess(next), [])
-    t.strictSame(textsOf(await setting.read('journal')), ['ended'])
+    t.strictSame(textsOf(await setting.read('journal')), ['ended'], 'it is recorded once')
   })
 
   t.test('a consumer that is stopped while it joins owns nothing', async (t) => {

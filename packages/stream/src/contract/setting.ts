@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorCode } from '@posthaste/core'
 import type { Consumer, Delivery, NewTimer, Progress } from '../consumer.js'
-import type { LogName, StoredRecord } from '../record.js'
+import type { LogName, NewRecord, StoredRecord, Turn } from '../record.js'
 import type { FollowOptions, Position, Stream, StreamHealth } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness, StreamStorage } from './harness.js'
@@ -48,7 +48,7 @@ export class Setting {
     await this.storage.crash(stream)
   }
 
-  /** Pulls until `count` records came; throws if they do not come in time. */
+  /** Pulls until `count` records came that are still to be worked on; throws if they do not come in time. */
   async pull(consumer: Consumer, count: number, withinMs = this.waitMsMax): Promise<Delivery[]> {
     const untilMs = performance.now() + withinMs
     const deliveries: Delivery[] = []
@@ -56,7 +56,7 @@ export class Setting {
       const waitMs = Math.max(0, untilMs - performance.now())
       const recordsMax = Math.min(RECORDS_MAX, count - deliveries.length)
       const pulled = await consumer.pull({ recordsMax, bytesMax: BYTES_MAX, waitMs })
-      deliveries.push(...pulled)
+      deliveries.push(...(await beginAll(pulled)))
       if (pulled.length === 0 && waitMs === 0) throw new Error(`${deliveries.length} of ${count} records came`)
     }
     return deliveries
@@ -64,7 +64,13 @@ export class Setting {
 
   /** Pulls for as long as anything comes that should not, and returns it. */
   async pullExcess(consumer: Consumer, forMs = this.promptMsMax): Promise<Delivery[]> {
-    return consumer.pull({ recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX, waitMs: forMs })
+    const untilMs = performance.now() + forMs
+    for (;;) {
+      const waitMs = Math.max(0, untilMs - performance.now())
+      const pulled = await consumer.pull({ recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX, waitMs })
+      const excess = await beginAll(pulled)
+      if (excess.length > 0 || pulled.length === 0) return excess
+    }
   }
 
   /** Everything that stands in a log now. */
@@ -101,12 +107,33 @@ export async function readAll(
   return all
 }
 
-export function record(key: string, text = key): { key: string; value: Uint8Array } {
-  return { key, value: Buffer.from(text) }
+let turns = 0
+
+/** A record of a turn of its own: of one turn there is nothing more than one thing. */
+export function record(key: string, text = key): NewRecord {
+  turns += 1
+  return { key, generation: 2, attempt: turns, value: Buffer.from(text) }
+}
+
+/** The journal record that tells how the turn of a delivery ended. */
+export function endOf({ record }: Delivery, text = 'ended'): NewRecord {
+  return { ...turnOf(record), value: Buffer.from(text) }
+}
+
+export function turnOf({ attempt = 1, generation = 1, key }: Turn): Turn {
+  return { key, generation, attempt }
+}
+
+/** Leaves what is still to be worked on, as a listener does, and completes the rest. */
+async function beginAll(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+  const begun = await Promise.all(deliveries.map((delivery) => delivery.begin(turnOf(delivery.record))))
+  const isFresh = (index: number): boolean => begun[index] === 'fresh'
+  await Promise.all(deliveries.filter((_, index) => !isFresh(index)).map((delivery) => delivery.complete()))
+  return deliveries.filter((_, index) => isFresh(index))
 }
 
 /** `count` records of one key: they share a partition, so their order counts. */
-export function recordsOfOneKey(count: number, prefix = ''): { key: string; value: Uint8Array }[] {
+export function recordsOfOneKey(count: number, prefix = ''): NewRecord[] {
   return Array.from({ length: count }, (_, index) => record('one-key', `${prefix}${index}`))
 }
 
@@ -114,12 +141,19 @@ export function textOf({ value }: { readonly value: Uint8Array }): string {
   return Buffer.from(value).toString()
 }
 
+/** In an order of their own: where one owner takes over from another, or a backend keeps none. */
+export function sortedTextsOf(found: readonly (StoredRecord | Delivery)[]): string[] {
+  return textsOf(found).sort()
+}
+
 export function textsOf(found: readonly (StoredRecord | Delivery)[]): string[] {
   return found.map((each) => textOf('record' in each ? each.record : each))
 }
 
+/** Completes, and records it in the journal as a listener does: what is not recorded may come again after a crash. */
 export async function completeAll(deliveries: readonly Delivery[]): Promise<void> {
-  for (const completed of await Promise.all(deliveries.map((delivery) => delivery.complete()))) {
+  const completing = deliveries.map((delivery) => delivery.complete({ journal: [endOf(delivery)] }))
+  for (const completed of await Promise.all(completing)) {
     if (completed !== 'done') throw new Error(`a completion was ${completed}`)
   }
 }
@@ -147,9 +181,9 @@ export function failure(code: ErrorCode): { name: string; code: ErrorCode } {
   return { name: 'PosthasteError', code }
 }
 
-/** What stands in for a call that is checked out: not the record itself, but what the listener makes of it. */
-export function watchdogAt(dueMs: number): NewTimer {
-  return { ...record('one-key', 'watchdog'), dueMs }
+/** What stands in for a call that is checked out: the same turn, but what the listener makes of it. */
+export function watchdogAt({ record }: Delivery, dueMs: number): NewTimer {
+  return { ...turnOf(record), value: Buffer.from('watchdog'), dueMs }
 }
 
 /** Resolves with what `promise` does, or with `undefined` if that takes too long. */

@@ -1,7 +1,7 @@
 import type { Consumer, Delivery, NewTimer } from '../consumer.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { BYTES_MAX, completeAll, GROUP, record, Setting, textOf, textsOf } from './setting.js'
+import { BYTES_MAX, completeAll, endOf, GROUP, record, Setting, textOf, textsOf } from './setting.js'
 
 export function timersContract(t: ContractTest, harness: StreamHarness): void {
   t.test('timers are never early, and little late', async (t) => {
@@ -96,7 +96,7 @@ interface Arrival {
 
 /** The text of a timer is its due time. */
 function timerAt(dueMs: number): NewTimer {
-  return { ...record('one-key', String(dueMs)), dueMs }
+  return { ...record(`timer-${dueMs}`, String(dueMs)), dueMs }
 }
 
 /** Timers come into being as the effect of a record. */
@@ -105,7 +105,7 @@ async function putTimers(setting: Setting, consumer: Consumer, timers: readonly 
   await stream.append('calls', [record('one-key', 'cause')])
   await stream.stop()
   const [cause] = (await setting.pull(consumer, 1)) as [Delivery]
-  if ((await cause.complete({ timers })) !== 'done') throw new Error('the timers were not put')
+  if ((await cause.complete({ timers, journal: [endOf(cause)] })) !== 'done') throw new Error('the timers were not put')
 }
 
 /** Pulls small lots, so that the time of each record's arrival is known, until all are due and came. */
