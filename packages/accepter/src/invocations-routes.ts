@@ -23,7 +23,7 @@ export function invocationsRoutes(door: InvocationsDoor, clock: Clock) {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser(
       'application/json',
-      { parseAs: 'buffer', bodyLimit: door.recordBytesMax * JSON_FACTOR },
+      { parseAs: 'buffer', bodyLimit: LIMITS.recordBytesMax * JSON_FACTOR },
       (_: FastifyRequest, body: Buffer, done) => {
         try {
           done(null, parseJson(body))

@@ -10,11 +10,14 @@ export async function runServer(role: Role, given: Given): Promise<number> {
   const url = await server.start()
   log.info(
     { role, url, config: maskConfig(config) },
-    `posthaste listens on ${url}, on the ${config.stream} stream in ${config.dataDir}`,
+    `posthaste listens on ${url}, on the ${config.stream} stream${config.stream === 'embedded' ? ` in ${config.dataDir}` : ''}`,
   )
-  log.info({ signal: await signal }, 'stopping')
-  void nextSignal().then(() => process.exit(1))
-  await server.stop()
+  try {
+    log.info({ signal: await Promise.race([signal, server.failure]) }, 'stopping')
+  } finally {
+    void nextSignal().then(() => process.exit(1))
+    await server.stop()
+  }
   log.info({}, 'stopped')
   return 0
 }

@@ -32,6 +32,8 @@ export interface CyclesOptions {
 /** How long to wait for room, or for the last calls, before looking again. */
 const LOOK_MS = 50
 const AFTER_FAILURE_MS = 500
+/** Between two looks at the progress, in times of what one takes. */
+const PROGRESS_REST = 4
 
 /**
  * The listener's cycles, one at a time: a trigger wakes it, it drains the stream, then lingers for more; a trigger during
@@ -155,14 +157,18 @@ export class Cycles {
     this.#lookNow = true
     this.#wake.abort()
     let ends: readonly Progress[] | undefined
+    let lookMs = 0
     for (;;) {
-      if (this.#pullsEnded >= pull) {
+      if (this.#pullsEnded >= pull && performance.now() >= lookMs) {
+        const startedMs = performance.now()
         const progress = await consumer.progress()
+        // A broker is asked for it: not more often than it answers with ease.
+        lookMs = performance.now() + PROGRESS_REST * (performance.now() - startedMs)
         if (!ends && !progress.some(({ overdue }) => overdue)) ends = progress
         if (ends?.every(({ partition, end }) => isPast(progress, partition, end))) return true
       }
       const leftMs = untilMs - performance.now()
-      if (leftMs <= 0 || this.#stopping || dispatcher.blocked !== undefined) return false
+      if (leftMs <= 0 || this.#stopping || this.blocked !== undefined) return false
       await dispatcher.change(Math.min(leftMs, 2))
     }
   }

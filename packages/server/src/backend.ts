@@ -1,8 +1,12 @@
-import type { Log } from '@posthaste/core'
+import { type Log, PosthasteError } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type { Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
+import { KafkaStream } from '@posthaste/stream-kafka'
+import { NatsCheckpointStore, NatsStream } from '@posthaste/stream-nats'
+import { kafkaOptions, natsOptions } from './config/broker-options.js'
 import type { Config } from './config/table.js'
+import { openModule } from './stream-module.js'
 
 /** A stream and what it stands on. */
 export interface Backend {
@@ -11,8 +15,22 @@ export interface Backend {
   close(): Promise<void>
 }
 
-/** Opens the stream that the configuration names: the only place that knows the backends. */
-export function openBackend(config: Config, log: Log): Backend {
+/**
+ * Opens the stream that the configuration names, without starting it: the only place that knows the backends.
+ * @throws PosthasteError `invalid-configuration`
+ */
+export async function openBackend(config: Config, log: Log): Promise<Backend> {
+  if (config.checkpoints !== 'stream' && config.stream !== 'kafka') {
+    const detail = `Checkpoints in ${config.checkpoints} are for the kafka stream; the ${config.stream} stream keeps its own.`
+    throw new PosthasteError('invalid-configuration', detail)
+  }
+  if (config.stream === 'embedded') return openEmbedded(config, log)
+  if (config.stream === 'kafka') return openKafka(config, log)
+  if (config.stream === 'nats') return backendOf(new NatsStream(natsOptions(config, log)))
+  return backendOf(await openModule(config, log))
+}
+
+function openEmbedded(config: Config, log: Log): Backend {
   const environment = new Environment({ directory: config.dataDir, reserveBytes: config.diskReserve })
   const stream = new EmbeddedStream({
     environment,
@@ -20,11 +38,22 @@ export function openBackend(config: Config, log: Log): Backend {
     journalRetention: { ageMs: config.journalAge, bytes: config.journalSize },
     log,
   })
+  return backendOf(stream, () => environment.close())
+}
+
+function openKafka(config: Config, log: Log): Backend {
+  const options = kafkaOptions(config, log)
+  if (config.checkpoints === 'stream') return backendOf(new KafkaStream(options))
+  const checkpoints = new NatsCheckpointStore(natsOptions(config, log))
+  return backendOf(new KafkaStream({ ...options, checkpoints }), () => checkpoints.close())
+}
+
+function backendOf(stream: Stream, closeBelow: () => Promise<void> = async () => undefined): Backend {
   return {
     stream,
     async close() {
       await stream.stop()
-      await environment.close()
+      await closeBelow()
     },
   }
 }

@@ -9,7 +9,7 @@ export type PingReport = CycleReport & { readonly drained: boolean }
 
 /** The listener of a server, in the server's own thread or in another. */
 export interface ListenerPart {
-  /** `url` is told to members that stand by. @throws PosthasteError */
+  /** `url` is told to members that stand by. May be repeated if it failed. @throws PosthasteError */
   start(url: string): Promise<void>
   ping(waitMs: number): Promise<PingReport>
   /** Why it pulls nothing; undefined while all is well. */
@@ -34,7 +34,7 @@ export class LocalListener implements ListenerPart {
 
   async start(url: string): Promise<void> {
     const { stream } = this.#backend
-    this.#consumer = await stream.consume(LISTENERS_GROUP, { member: url })
+    this.#consumer ??= await stream.consume(LISTENERS_GROUP, { member: url })
     this.#listener = new Listener(listenerOptions(this.#config, stream, this.#consumer, this.#log))
     await this.#listener.start()
   }

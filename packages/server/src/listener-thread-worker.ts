@@ -41,11 +41,11 @@ async function answer(ask: Ask): Promise<void> {
   if (ask.method === 'stop') port.close()
 }
 
-/** Nothing but a stop is asked before the start. */
+/** Nothing but a stop is asked before the start, which is asked again while the stream is away. */
 async function work({ argument, method }: Ask): Promise<unknown> {
   if (method === 'start') {
-    backend = openBackend(config, log)
-    listener = new LocalListener(config, backend, log)
+    backend ??= await openBackend(config, log)
+    listener ??= new LocalListener(config, backend, log)
     await backend.stream.start()
     return listener.start(argument as string)
   }

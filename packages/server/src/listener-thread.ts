@@ -36,15 +36,19 @@ export class ListenerThread implements ListenerPart {
   }
 
   async start(url: string): Promise<void> {
+    this.#worker ??= this.#spawn()
+    await this.#ask('start', url)
+  }
+
+  #spawn(): Worker {
     const workerData: ThreadData = { config: this.#config }
     const worker = new Worker(new URL('./listener-thread-worker.js', import.meta.url), { workerData, resourceLimits })
-    this.#worker = worker
     worker.on('message', (reply: Reply) => this.#settle(reply))
     worker.on('error', (error) => {
       throw error
     })
     worker.on('exit', () => this.#end())
-    await this.#ask('start', url)
+    return worker
   }
 
   ping(waitMs: number): Promise<PingReport> {

@@ -18,12 +18,12 @@ export type CycleResult = { readonly drained: boolean } & object
  * @throws PosthasteError `stream-unavailable` if another process has the calls and cannot be pinged, or `stopping`
  */
 export async function runCycle(config: Config, log: Logger, signal: AbortSignal): Promise<CycleResult> {
-  const backend = openBackend(config, log)
+  const backend = await openBackend(config, log)
   try {
     const { stream } = backend
     await stream.start()
     const consumer = await stream.consume(LISTENERS_GROUP, { member: 'posthaste cycle' })
-    const owner = await otherOwner(consumer)
+    const owner = stream.supports.members === 'stand-by' ? await otherOwner(consumer) : undefined
     if (owner !== undefined) return await pingUntilDrained(owner, signal)
     const options = { ...listenerOptions(config, stream, consumer, log), schedule: undefined, lingerMs: 0 }
     return await drain(new Listener(options), config.stopGrace, signal)
@@ -36,8 +36,7 @@ async function drain(listener: Listener, graceMs: number, signal: AbortSignal): 
   const stop = (): void => void listener.stop(graceMs)
   if (signal.aborted) stop()
   signal.addEventListener('abort', stop, { once: true })
-  const { drained } = await listener.ping('command', Number.MAX_SAFE_INTEGER)
-  await listener.stop(graceMs)
+  const { drained } = await listener.ping('command', Number.MAX_SAFE_INTEGER).finally(() => listener.stop(graceMs))
   // Only now is everything counted.
   return { drained, ...(await listener.report()) }
 }

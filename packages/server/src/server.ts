@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Accepter, type Readiness } from '@posthaste/accepter'
-import { acceptedRecordBytesMax, PosthasteError, systemClock } from '@posthaste/core'
+import { acceptedRecordBytesMax, LIMITS, PosthasteError, systemClock } from '@posthaste/core'
 import type { Logger } from 'pino'
 import { type Backend, openBackend } from './backend.js'
 import type { Config } from './config/table.js'
@@ -12,31 +12,40 @@ export type Role = 'all' | 'accepter' | 'listener'
 
 /** How long the listener may take to say whether it is ready. */
 const ANSWER_MS_MAX = 2_000
+/** How often to try again where the stream is away. */
+const RETRY_MS = 1_000
 
 /** One Posthaste process: a stream, and on it an accepter, a listener, or both, each with a thread of its own. */
 export class Server {
   readonly #config: Config
   readonly #role: Role
   readonly #log: Logger
-  readonly #backend: Backend
   readonly #accepter: Accepter
-  readonly #listener: ListenerPart | undefined
+  readonly #stopping = new AbortController()
+  #backend: Backend | undefined
+  #listener: ListenerPart | undefined
   #isListening = false
+  #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
+  #fail: (error: Error) => void = () => undefined
+  /** Rejects if the stream, away at the start, turns out to be one that cannot be used. Otherwise it never settles. */
+  readonly failure = new Promise<never>((_, reject) => {
+    this.#fail = reject
+  })
 
   constructor(config: Config, role: Role, log: Logger) {
     this.#config = config
     this.#role = role
     this.#log = log
-    this.#backend = openBackend(config, log)
     this.#accepter = this.#createAccepter()
-    if (role === 'listener') this.#listener = new LocalListener(config, this.#backend, log)
-    if (role === 'all') this.#listener = new ListenerThread(config)
+    // Who does not look at it learns from what `start` throws, or not at all.
+    this.failure.catch(() => undefined)
   }
 
   /**
-   * Starts and returns the URL that it listens on. If it cannot, it is stopped.
-   * @throws PosthasteError `stream-unfit` or `stream-unavailable`; an error of the system if the address cannot be had
+   * Starts and returns the URL that it listens on. If it cannot, it is stopped. A stream that is away is waited for
+   * behind it: until then nothing is accepted, and `/readyz` says why.
+   * @throws PosthasteError `stream-unfit` or `invalid-configuration`; an error of the system if the address cannot be had
    */
   async start(): Promise<string> {
     try {
@@ -48,12 +57,44 @@ export class Server {
   }
 
   async #start(): Promise<string> {
-    const { stream } = this.#backend
-    await stream.start()
+    this.#backend = await openBackend(this.#config, this.#log)
+    if (this.#role === 'listener') this.#listener = new LocalListener(this.#config, this.#backend, this.#log)
+    if (this.#role === 'all') this.#listener = new ListenerThread(this.#config)
+    const isStreamThere = await this.#try(this.#backend.stream.start(), 'the stream is away')
     const url = await this.#accepter.start()
-    await this.#listener?.start(url)
-    this.#isListening = true
+    if (isStreamThere && (await this.#startListener(url))) return url
+    this.#starting = this.#startLater(this.#backend, url).catch((error: Error) => this.#fail(error))
     return url
+  }
+
+  /** Waits for the stream, however long it takes. */
+  async #startLater({ stream }: Backend, url: string): Promise<void> {
+    const { signal } = this.#stopping
+    do await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
+    while (
+      !signal.aborted &&
+      !((await this.#try(stream.start(), 'the stream is still away')) && (await this.#startListener(url)))
+    )
+    if (!signal.aborted) this.#log.info({}, 'the stream is there')
+  }
+
+  async #startListener(url: string): Promise<boolean> {
+    if (this.#listener && !(await this.#try(this.#listener.start(url), 'the stream is away for the listener')))
+      return false
+    this.#isListening = true
+    return true
+  }
+
+  /** Whether a step of the start succeeded, or must be tried again. */
+  async #try(step: Promise<void>, otherwise: string): Promise<boolean> {
+    try {
+      await step
+      return true
+    } catch (error) {
+      if (!(error instanceof PosthasteError) || error.code !== 'stream-unavailable') throw error
+      this.#log.warn({ err: error }, `${otherwise}; trying again`)
+      return false
+    }
   }
 
   /**
@@ -66,13 +107,14 @@ export class Server {
   }
 
   async #stop(): Promise<void> {
+    this.#stopping.abort()
     await Promise.all([this.#accepter.stop(), this.#listener?.stop()])
-    await this.#backend.close()
+    await this.#backend?.close()
+    await this.#starting
   }
 
   #createAccepter(): Accepter {
-    const { stream } = this.#backend
-    const recordBytesMax = acceptedRecordBytesMax(stream.supports.recordBytesMax, this.#config.responseSize)
+    const recordBytesMax = (): number => this.#recordBytesMax
     return new Accepter({
       host: this.#config.host,
       port: this.#config.port,
@@ -80,10 +122,21 @@ export class Server {
       log: this.#log,
       readiness: () => this.#readiness(),
       ...(this.#role !== 'listener' && {
-        invocations: { recordBytesMax, append: (records) => stream.append('calls', records) },
+        invocations: {
+          get recordBytesMax() {
+            return recordBytesMax()
+          },
+          append: (records) => (this.#backend as Backend).stream.append('calls', records),
+        },
       }),
       ...(this.#role !== 'accepter' && { cycle: { ping: (waitMs) => this.#runningListener().ping(waitMs) } }),
     })
+  }
+
+  /** What a broker takes is known once it is there. */
+  get #recordBytesMax(): number {
+    const { recordBytesMax } = this.#backend?.stream.supports ?? LIMITS
+    return acceptedRecordBytesMax(recordBytesMax, this.#config.responseSize)
   }
 
   #runningListener(): ListenerPart {
@@ -93,7 +146,7 @@ export class Server {
   }
 
   async #readiness(): Promise<Readiness> {
-    const health = await this.#backend.stream.health()
+    const health = await (this.#backend as Backend).stream.health()
     const reasons: string[] = []
     if (!health.ready) reasons.push(health.reason)
     const blocked = await this.#blocked()

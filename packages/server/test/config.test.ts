@@ -21,6 +21,29 @@ t.test('the defaults are valid, and are these', async (t) => {
     host: '127.0.0.1',
     port: 8080,
     stream: 'embedded',
+    streamOptions: '{}',
+    prefix: 'posthaste',
+    checkpoints: 'stream',
+    kafkaBrokers: '127.0.0.1:9092',
+    kafkaPartitions: 24,
+    kafkaTimerPartitions: 8,
+    kafkaReplicas: 0,
+    kafkaMinInsyncReplicas: 0,
+    kafkaSessionTimeout: 30_000,
+    kafkaTls: 'off',
+    kafkaTlsCa: '',
+    kafkaTlsCert: '',
+    kafkaTlsKey: '',
+    kafkaSasl: 'off',
+    kafkaUsername: '',
+    kafkaPassword: '',
+    natsUrl: 'nats://127.0.0.1:4222',
+    natsAckWait: 30_000,
+    natsReplicas: 1,
+    natsCredentials: '',
+    natsTlsCa: '',
+    natsTlsCert: '',
+    natsTlsKey: '',
     dataDir: './data',
     diskReserve: 256 * MIB,
     journalAge: 7 * 86_400_000,
@@ -62,6 +85,11 @@ t.test('a file that is given comes before the one that the environment names', a
   t.equal(loadConfig({ environment: { POSTHASTE_CONFIG: named } }).port, 2)
 })
 
+const anyText = [
+  ['', ''],
+  ['/some where/a.pem', '/some where/a.pem'],
+] as const
+
 const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>> = {
   host: [
     ['::1', '::1'],
@@ -71,7 +99,69 @@ const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>
     ['0', 0],
     ['65535', 65_535],
   ],
-  stream: [['embedded', 'embedded']],
+  stream: ['embedded', 'kafka', 'nats', './backend.js', '@someone/backend'].map((stream) => [stream, stream]),
+  streamOptions: [
+    ['{}', '{}'],
+    ['{"url":"a"}', '{"url":"a"}'],
+  ],
+  prefix: [
+    ['a', 'a'],
+    ['Team_1-prod', 'Team_1-prod'],
+  ],
+  checkpoints: [
+    ['stream', 'stream'],
+    ['nats', 'nats'],
+  ],
+  kafkaBrokers: [
+    ['localhost:9092', 'localhost:9092'],
+    ['a:1,[::1]:2', 'a:1,[::1]:2'],
+  ],
+  kafkaPartitions: [
+    ['1', 1],
+    ['1000', 1_000],
+  ],
+  kafkaTimerPartitions: [
+    ['1', 1],
+    ['1000', 1_000],
+  ],
+  kafkaReplicas: [
+    ['0', 0],
+    ['3', 3],
+  ],
+  kafkaMinInsyncReplicas: [
+    ['0', 0],
+    ['2', 2],
+  ],
+  kafkaSessionTimeout: [
+    ['1s', 1_000],
+    ['5m', 300_000],
+  ],
+  kafkaTls: [
+    ['off', 'off'],
+    ['on', 'on'],
+  ],
+  kafkaTlsCa: anyText,
+  kafkaTlsCert: anyText,
+  kafkaTlsKey: anyText,
+  kafkaSasl: ['off', 'plain', 'scram-sha-256', 'scram-sha-512'].map((mechanism) => [mechanism, mechanism]),
+  kafkaUsername: anyText,
+  kafkaPassword: anyText,
+  natsUrl: [
+    ['nats://a:4222', 'nats://a:4222'],
+    ['tls://a,tls://b', 'tls://a,tls://b'],
+  ],
+  natsAckWait: [
+    ['1s', 1_000],
+    ['10m', 600_000],
+  ],
+  natsReplicas: [
+    ['1', 1],
+    ['5', 5],
+  ],
+  natsCredentials: anyText,
+  natsTlsCa: anyText,
+  natsTlsCert: anyText,
+  natsTlsKey: anyText,
   dataDir: [['/var/lib/post haste', '/var/lib/post haste']],
   diskReserve: [
     ['0', 0],
@@ -134,7 +224,30 @@ const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>
 const bad: Readonly<Record<SettingKey, readonly string[]>> = {
   host: [''],
   port: ['', '-1', '65536', '80.5', '1e3', '0x50', ' 80', 'http', '99999999999999999'],
-  stream: ['', 'kafka', 'nats', 'Embedded'],
+  stream: [''],
+  streamOptions: ['', '{', 'a=b'],
+  prefix: ['', 'a.b', 'a b', 'ü', 'a'.repeat(65)],
+  checkpoints: ['', 'kafka', 'embedded'],
+  kafkaBrokers: ['', 'localhost', 'a:1,', 'a:1, b:2', 'kafka://a:1b'],
+  kafkaPartitions: ['', '0', '1001'],
+  kafkaTimerPartitions: ['', '0', '1001'],
+  kafkaReplicas: ['', '-1', '17'],
+  kafkaMinInsyncReplicas: ['', '-1', '17'],
+  kafkaSessionTimeout: ['', '0s', '6m', '30'],
+  kafkaTls: ['', 'true'],
+  kafkaTlsCa: [],
+  kafkaTlsCert: [],
+  kafkaTlsKey: [],
+  kafkaSasl: ['', 'gssapi'],
+  kafkaUsername: [],
+  kafkaPassword: [],
+  natsUrl: [''],
+  natsAckWait: ['', '0s', '11m'],
+  natsReplicas: ['', '0', '6'],
+  natsCredentials: [],
+  natsTlsCa: [],
+  natsTlsCert: [],
+  natsTlsKey: [],
   dataDir: [''],
   diskReserve: ['', '64MB', '64 MiB', '-1', '1.5GiB', '2TiB', 'all'],
   journalAge: ['', '7', '59s', '3651d', '1y', '-1d'],
@@ -168,7 +281,8 @@ t.test('every setting takes what it says, from wherever it comes, and nothing el
       for (const [where, sources] of wheres) {
         const [fault, ...more] = faultsOf(sources)
         t.equal(more.length, 0)
-        t.ok(fault?.startsWith(`${where}"${text}" is not valid: it is `), `${fault}`)
+        const shown = SETTINGS[key].secret ? 'the value' : `"${text}"`
+        t.ok(fault?.startsWith(`${where}${shown} is not valid: it is `), `${fault}`)
       }
     }
   }
@@ -228,7 +342,8 @@ t.test('the environment of the process counts if no other is given', async (t) =
 })
 
 t.test('what is secret is shown nowhere', async (t) => {
-  t.strictSame(maskConfig(loadConfig({ environment: {} })), loadConfig({ environment: {} }), 'nothing is, so far')
+  const secrets = { kafkaPassword: 'hunter2', natsUrl: 'nats://me:hunter2@a', streamOptions: '{"token":"hunter2"}' }
+  t.notMatch(JSON.stringify(maskConfig(loadConfig({ environment: {}, flags: secrets }))), /hunter2/)
   const setting = SETTINGS.port as { secret: boolean }
   setting.secret = true
   t.teardown(() => {

@@ -28,6 +28,11 @@ export function text(options: Common & { readonly check?: (text: string) => stri
   })
 }
 
+/** May be left empty. */
+export function optionalText(options: Omit<Common, 'default'>): Setting<string> {
+  return setting('text', '', { ...options, default: '' }, (given) => ({ value: given }))
+}
+
 export function choice<const C extends string>(choices: readonly C[], options: Common): Setting<C> {
   return setting(choices.join(' \\| '), '', options, (given) => {
     const value = choices.find((one) => one === given)

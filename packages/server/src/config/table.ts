@@ -1,5 +1,5 @@
 import { isSchedule } from '@posthaste/listener'
-import { choice, duration, integer, type Setting, size, text } from './setting.js'
+import { choice, duration, integer, optionalText, type Setting, size, text } from './setting.js'
 
 /**
  * Every setting. Drives reading, `--help`, `docs/configuration.md` and the log line at the start. A setting `dataDir` is
@@ -8,10 +8,77 @@ import { choice, duration, integer, type Setting, size, text } from './setting.j
 export const SETTINGS = {
   host: text({ default: '127.0.0.1', description: 'Address to listen on.' }),
   port: integer(0, 65_535, { default: '8080', description: 'Port to listen on; 0 picks a free one.' }),
-  stream: choice(['embedded'], {
+  stream: text({
     default: 'embedded',
-    description: 'Where instructions are kept: embedded needs nothing installed.',
+    description:
+      'Where instructions are kept: embedded, which needs nothing installed, kafka, nats, or the module of another backend: a package, or a path that begins with ./ or /.',
   }),
+  streamOptions: text({
+    default: '{}',
+    description: 'What the module of another backend is given, as JSON.',
+    secret: true,
+    check: (given) => (isJson(given) ? undefined : 'it is not JSON'),
+  }),
+  prefix: text({
+    default: 'posthaste',
+    description: 'What names of topics and streams begin with, so that two installations can share a broker.',
+    check: (given) =>
+      /^[A-Za-z0-9_-]{1,64}$/.test(given) ? undefined : 'it is not 1 to 64 of the characters A-Z a-z 0-9 _ -',
+  }),
+  checkpoints: choice(['stream', 'nats'], {
+    default: 'stream',
+    description: 'Where the kafka stream keeps checkpoints: in its group offsets, or in NATS.',
+  }),
+  kafkaBrokers: text({
+    default: '127.0.0.1:9092',
+    description: 'Kafka brokers to begin with: host:port, separated by commas.',
+    check: (given) =>
+      /^[^\s,]+:\d+(,[^\s,]+:\d+)*$/.test(given) ? undefined : 'it is not host:port, separated by commas',
+  }),
+  kafkaPartitions: integer(1, 1_000, {
+    default: '24',
+    description: 'Partitions of topics that are created: as many listeners can share the work.',
+  }),
+  kafkaTimerPartitions: integer(1, 1_000, {
+    default: '8',
+    description: 'Partitions of each topic of timers that is created.',
+  }),
+  kafkaReplicas: integer(0, 16, {
+    default: '0',
+    description: "Replicas of topics that are created; 0 for the broker's default.",
+  }),
+  kafkaMinInsyncReplicas: integer(0, 16, {
+    default: '0',
+    description: 'Replicas that must have a record before it counts as durable; 0 for 2 of 3 or more, else 1.',
+  }),
+  kafkaSessionTimeout: duration('1s', '5m', {
+    default: '30s',
+    description: 'After so long without a sign of life of a listener its partitions go to others.',
+  }),
+  kafkaTls: choice(['off', 'on'], { default: 'off', description: 'Whether to speak TLS with Kafka.' }),
+  kafkaTlsCa: optionalText({ description: 'File with the certificates to trust; those of Node if empty.' }),
+  kafkaTlsCert: optionalText({ description: 'File with the certificate to show to Kafka.' }),
+  kafkaTlsKey: optionalText({ description: 'File with the key of that certificate.' }),
+  kafkaSasl: choice(['off', 'plain', 'scram-sha-256', 'scram-sha-512'], {
+    default: 'off',
+    description: 'How to log in to Kafka.',
+  }),
+  kafkaUsername: optionalText({ description: 'Who logs in to Kafka.' }),
+  kafkaPassword: optionalText({ description: 'The password for it.', secret: true }),
+  natsUrl: text({
+    default: 'nats://127.0.0.1:4222',
+    description: 'NATS servers, separated by commas. May hold a user and a password, or a token.',
+    secret: true,
+  }),
+  natsAckWait: duration('1s', '10m', {
+    default: '30s',
+    description: 'After so long without a sign of life of a listener its calls go to others.',
+  }),
+  natsReplicas: integer(1, 5, { default: '1', description: 'Replicas of NATS streams that are created.' }),
+  natsCredentials: optionalText({ description: 'File with NATS credentials (.creds).' }),
+  natsTlsCa: optionalText({ description: 'File with the certificates to trust; those of Node if empty.' }),
+  natsTlsCert: optionalText({ description: 'File with the certificate to show to NATS.' }),
+  natsTlsKey: optionalText({ description: 'File with the key of that certificate.' }),
   dataDir: text({
     default: './data',
     description: 'Directory of the embedded stream. Processes of one machine may share it.',
@@ -70,6 +137,15 @@ type ValueOf<S> = S extends Setting<infer T> ? T : never
 export type Config = { readonly [K in SettingKey]: ValueOf<(typeof SETTINGS)[K]> }
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[]
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 export function environmentName(key: string): string {
   return `POSTHASTE_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`

@@ -1,0 +1,55 @@
+import { encodeJournalEntry, journalEntryOf } from '@posthaste/core'
+import type { Begun, Consumer, Delivery } from '@posthaste/stream'
+import t from 'tap'
+import { finalStates, startListener, startTarget, submit, until } from './setting.js'
+
+const NOW_MS = Date.parse('2026-06-01T12:00:00Z')
+
+/** A consumer whose deliveries say of their turn what `answers` says for the id. */
+function knowing(consumer: Consumer, answers: ReadonlyMap<string, Begun | Promise<Begun>>): Consumer {
+  const wrap = (delivery: Delivery): Delivery => ({
+    record: delivery.record,
+    lost: delivery.lost,
+    held: () => delivery.held(),
+    begin: (turn) => answers.get(turn.key) ?? delivery.begin(turn),
+    complete: (effects) => delivery.complete(effects),
+    checkOut: (watchdog) => delivery.checkOut(watchdog),
+  })
+  return {
+    pull: async (options) => (await consumer.pull(options)).map(wrap),
+    progress: () => consumer.progress(),
+    stop: () => consumer.stop(),
+  }
+}
+
+t.test('a turn that is known is not called again, and what follows from it is there', async (t) => {
+  const target = await startTarget(t)
+  const answers = new Map<string, Begun | Promise<Begun>>()
+  const { listener, stream } = await startListener(t, {}, undefined, (consumer) => knowing(consumer, answers))
+  const retry = { maxAttempts: 3 }
+  const [fresh, slow, copy, ended, retried] = await submit(stream, [
+    { target: `${target.url}/fresh` },
+    { target: `${target.url}/slow` },
+    { target: `${target.url}/copy` },
+    { target: `${target.url}/ended`, forwardTo: `${target.url}/forward` },
+    { target: `${target.url}/retried`, retry },
+  ])
+  if (!fresh || !slow || !copy || !ended || !retried) throw new Error('five were asked for')
+  const entryOf = (call: typeof fresh, what: Parameters<typeof journalEntryOf>[1]): Uint8Array =>
+    encodeJournalEntry(journalEntryOf(call, what, undefined))
+  answers.set(slow.id, new Promise((resolve) => setTimeout(() => resolve('fresh'), 50)))
+  answers.set(copy.id, 'copy')
+  answers.set(ended.id, Promise.resolve(entryOf(ended, { atMs: NOW_MS, state: 'failed', forward: { id: 'a' } })))
+  answers.set(retried.id, entryOf(retried, { atMs: NOW_MS, state: 'retrying', nextAttemptAtMs: Date.now() + 100 }))
+
+  await listener.ping('ping', 0)
+  await until(() => target.seen.some(({ url }) => url === '/forward'))
+  // Its next attempt has another turn, but the same id.
+  answers.delete(retried.id)
+  await finalStates(stream, 4)
+  t.strictSame(target.seen.map(({ url }) => url).sort(), ['/forward', '/fresh', '/retried', '/slow'])
+  const retriedCall = target.seen.find(({ url }) => url === '/retried')
+  t.equal(retriedCall?.headers['posthaste-attempt'], '2', 'the attempt that the journal speaks of')
+  t.equal(target.seen.find(({ url }) => url === '/forward')?.headers['posthaste-state'], 'failed')
+  t.match(await listener.report(), { repeated: 3, called: 4, succeeded: 4, retrying: 0 })
+})
