@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { putLoad } from './load.js'
 import { machineUs } from './marked-body.js'
 import { ProcessWatch } from './process-watch.js'
 import { printTable, writeResult } from './report.js'
+import type { Site } from './site.js'
 import { startRole } from './system.js'
 import { Target } from './target.js'
 
@@ -13,24 +12,24 @@ const BODY_BYTES = 1_024
 const COUNTS = [20_000, 1_000_000]
 
 /** Accepts with the listener stopped, then starts it. */
-export async function backlog(folder: string): Promise<void> {
+export async function backlog(site: Site): Promise<void> {
   const results = []
-  for (const count of COUNTS) results.push(await drain(folder, count))
-  printTable('A backlog, and what hardly is one, drained by a listener that was stopped', results)
-  writeResult('backlog', { results })
+  for (const count of COUNTS) results.push(await drain(site, count))
+  printTable(`${site.stream}: a backlog, and what hardly is one, drained by a listener that was stopped`, results)
+  writeResult(`backlog-${site.stream}`, { results })
 }
 
-async function drain(folder: string, count: number) {
-  const dataDir = mkdtempSync(join(folder, 'backlog-'))
+async function drain(site: Site, count: number) {
+  const { dataDir, remove, settings } = site.install()
   const target = await Target.start()
-  const accepter = await startRole('accepter', dataDir)
+  const accepter = await startRole('accepter', dataDir, { settings })
   const load = { connections: CONNECTIONS, count, bodyBytes: BODY_BYTES, targets: target.urls, firstSequence: 0 }
   const sent = await putLoad({ ...load, url: accepter.url })
   await accepter.stop()
   if (sent.accepted !== count) throw new Error(`Not all were accepted: ${JSON.stringify(sent.refused)}`)
 
   const startedMs = machineUs() / 1_000
-  const listener = await startRole('listener', dataDir)
+  const listener = await startRole('listener', dataDir, { settings })
   await target.until(1)
   const { firstUs } = await target.report()
   const firstCallMs = firstUs / 1_000 - startedMs
@@ -46,7 +45,7 @@ async function drain(folder: string, count: number) {
   const { cpuS, memoryMiB } = watch.end()
   await listener.stop()
   target.stop()
-  rmSync(dataDir, { recursive: true, force: true })
+  remove()
   if (report.repeats > 0) throw new Error(`${report.repeats} were called twice.`)
   const rate = (from: number, to: number): number =>
     ((count * (to - from)) / 10 / ((tenthsMs[to] as number) - (tenthsMs[from] as number))) * 1_000

@@ -1,6 +1,7 @@
 import { measureSync } from './disk.js'
 import { type Measured, measure, mediansOf } from './measure.js'
 import { printTable, writeResult } from './report.js'
+import type { Site } from './site.js'
 import { startFloor, startPosthaste } from './system.js'
 import { Target } from './target.js'
 
@@ -17,14 +18,14 @@ const LOADS = [
 type Name = (typeof LOADS)[number]['name']
 
 /** Posthaste as it comes against the floor, in turn, each load on a process of its own. */
-export async function compare(folder: string): Promise<void> {
+export async function compare(site: Site): Promise<void> {
   const target = await Target.start()
-  const sync = measureSync(folder)
+  const sync = measureSync(site.folder)
   const rounds: Round[] = []
   for (const { name, ...load } of LOADS) {
     for (let round = 1; round <= ROUNDS; round += 1) {
       for (const start of [startFloor, startPosthaste]) {
-        const system = await start(folder)
+        const system = await start(site)
         // It takes some seconds at full load until all code is compiled.
         await measure(system, target, { connections: 64, count: WARM_COUNT, bodyBytes: BODY_BYTES })
         rounds.push({

@@ -1,16 +1,21 @@
-// npm run bench [-- EXPERIMENT...]: measures Posthaste, against a floor without durability. See docs/performance.md.
+// npm run bench [-- EXPERIMENT... [--stream embedded|nats|kafka]]: measures Posthaste, against a floor without
+// durability. See docs/performance.md.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { backlog } from './backlog.js'
 import { compare } from './compare.js'
 import { deferred } from './deferred.js'
 import { profile } from './profile.js'
+import { scaling } from './scaling.js'
+import { openSite, type Site, STREAMS } from './site.js'
 import { soak } from './soak.js'
+import { streams } from './streams.js'
 import { bodies, delays, targets } from './variety.js'
 
-const EXPERIMENTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   compare,
   soak,
   backlog,
@@ -19,13 +24,19 @@ const EXPERIMENTS: Readonly<Record<string, (folder: string) => Promise<void>>> =
   delays,
   targets,
   profile,
+  streams,
+  scaling,
 }
 
-const asked = process.argv.slice(2)
+const { positionals: asked, values } = parseArgs({
+  allowPositionals: true,
+  options: { stream: { type: 'string', default: 'embedded' } },
+})
+const stream = STREAMS.find((name) => name === values.stream)
 const unknown = asked.filter((name) => !(name in EXPERIMENTS))
-if (unknown.length > 0) {
+if (unknown.length > 0 || !stream) {
   console.error(
-    `There is no ${unknown.join(', ')}: name some of ${Object.keys(EXPERIMENTS).join(', ')}, or none for compare.`,
+    `Name some of ${Object.keys(EXPERIMENTS).join(', ')}, or none for compare, and --stream ${STREAMS.join(', ')}.`,
   )
   process.exit(2)
 }
@@ -33,5 +44,7 @@ if (unknown.length > 0) {
 const folder = mkdtempSync(join(tmpdir(), 'posthaste-bench-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
-for (const name of asked.length > 0 ? asked : ['compare']) await EXPERIMENTS[name]?.(folder)
+const site = await openSite(stream, folder)
+for (const name of asked.length > 0 ? asked : ['compare']) await EXPERIMENTS[name]?.(site)
+await site.close()
 process.exit()

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { measure, warmUp } from './measure.js'
 import { printTable, RESULTS, writeResult } from './report.js'
+import type { Site } from './site.js'
 import { startPosthaste } from './system.js'
 import { Target } from './target.js'
 
@@ -31,11 +32,11 @@ interface CpuProfile {
 }
 
 /** Writes a CPU profile of each thread, to be opened in a browser's developer tools, and sums up where the time goes. */
-export async function profile(folder: string): Promise<void> {
+export async function profile(site: Site): Promise<void> {
   rmSync(FOLDER, { recursive: true, force: true })
   mkdirSync(FOLDER, { recursive: true })
   const target = await Target.start()
-  const posthaste = await startPosthaste(folder, { nodeArguments: ['--cpu-prof', `--cpu-prof-dir=${FOLDER}`] })
+  const posthaste = await startPosthaste(site, { nodeArguments: ['--cpu-prof', `--cpu-prof-dir=${FOLDER}`] })
   const load = { connections: 64, bodyBytes: 1_024 }
   await warmUp(posthaste, target, { ...load, count: WARM * 5 })
   const measured = await measure(posthaste, target, { ...load, count: COUNT })

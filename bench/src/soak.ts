@@ -1,6 +1,7 @@
 import { putLoad } from './load.js'
 import { anonymousMiB, ProcessWatch } from './process-watch.js'
 import { printTable, writeResult } from './report.js'
+import type { Site } from './site.js'
 import { startPosthaste } from './system.js'
 import { Target } from './target.js'
 
@@ -9,9 +10,9 @@ const PARTS = 10
 const CONNECTIONS = 64
 
 /** A million invocations: what the process holds after each tenth of them. */
-export async function soak(folder: string): Promise<void> {
+export async function soak(site: Site): Promise<void> {
   const target = await Target.start()
-  const posthaste = await startPosthaste(folder)
+  const posthaste = await startPosthaste(site)
   const results = []
   for (let part = 0; part < PARTS; part += 1) {
     const count = COUNT / PARTS

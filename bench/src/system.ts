@@ -1,8 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { type PosthasteOptions, PosthasteProcess } from '@posthaste/test/harness/posthaste-process.js'
+import type { Site } from './site.js'
 
 /** What is measured: something that takes instructions at a URL, in a process. */
 export interface System {
@@ -30,18 +29,19 @@ export async function startFloor(): Promise<System> {
   }
 }
 
-/** Starts Posthaste as it comes, on a data directory of its own in `folder`, which goes when it stops. */
+/** Starts Posthaste as it comes, on an installation of its own, which goes when it stops. */
 export async function startPosthaste(
-  folder: string,
-  options: Pick<PosthasteOptions, 'nodeArguments' | 'settings'> = {},
+  site: Site,
+  { nodeArguments = [], settings = {} }: Pick<PosthasteOptions, 'nodeArguments' | 'settings'> = {},
 ): Promise<System> {
-  const dataDir = mkdtempSync(join(folder, 'data-'))
-  const system = await startRole('start', dataDir, options)
+  const installation = site.install()
+  const options = { nodeArguments, settings: { ...installation.settings, ...settings } }
+  const system = await startRole('start', installation.dataDir, options)
   return {
     ...system,
     async stop() {
       await system.stop()
-      rmSync(dataDir, { recursive: true, force: true })
+      installation.remove()
     },
   }
 }

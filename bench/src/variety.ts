@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Measured, measure, warmUp } from './measure.js'
 import { printTable, writeResult } from './report.js'
+import type { Site } from './site.js'
 import { startPosthaste } from './system.js'
 import { Target } from './target.js'
 
@@ -29,11 +30,11 @@ const TARGETS = [
 const CLOSED_AFTER_MS = 35_000
 
 /** Bodies of other sizes. */
-export async function bodies(folder: string): Promise<void> {
+export async function bodies(site: Site): Promise<void> {
   const results = []
   const target = await Target.start()
   for (const { bytes, count } of SIZES) {
-    const posthaste = await startPosthaste(folder)
+    const posthaste = await startPosthaste(site)
     const load = { connections: 64, count, bodyBytes: bytes }
     await warmUp(posthaste, target, load)
     const measured = await measure(posthaste, target, load)
@@ -50,11 +51,11 @@ export async function bodies(folder: string): Promise<void> {
 }
 
 /** Targets that take their time, with places enough for each. */
-export async function delays(folder: string): Promise<void> {
+export async function delays(site: Site): Promise<void> {
   const results = []
   const target = await Target.start()
   for (const { delayMs, count } of DELAYS) {
-    const posthaste = await startPosthaste(folder, { settings: WIDE })
+    const posthaste = await startPosthaste(site, { settings: WIDE })
     const load = { connections: 64, count, bodyBytes: 1_024, delayMs }
     await warmUp(posthaste, target, load)
     const measured = await measure(posthaste, target, load)
@@ -68,11 +69,11 @@ export async function delays(folder: string): Promise<void> {
 }
 
 /** Few and many targets. */
-export async function targets(folder: string): Promise<void> {
+export async function targets(site: Site): Promise<void> {
   const results = []
   for (const { count, targets: ports } of TARGETS) {
     const target = await Target.start(ports)
-    const posthaste = await startPosthaste(folder)
+    const posthaste = await startPosthaste(site)
     const load = { connections: 64, count, bodyBytes: 1_024 }
     await warmUp(posthaste, target, load)
     const measured = await measure(posthaste, target, load)

@@ -174,7 +174,7 @@ export class Dispatcher {
     }
     const begun = delivery.begin(turnOfAdmitted(delivery, admitted))
     if (begun === 'fresh') this.#handle(delivery, admitted)
-    else void this.#handleKnown(delivery, admitted, begun)
+    else void this.#handleKnown(delivery, admitted, begun).catch((error: unknown) => this.#giveUp(delivery, error))
   }
 
   #handle(delivery: Delivery, admitted: Readable): void {
@@ -206,6 +206,12 @@ export class Dispatcher {
   #block(delivery: Delivery, reason: string): void {
     this.#blocked = reason
     this.#options.log.error({ code: 'record-version', offset: delivery.record.offset }, reason)
+    this.#release(delivery)
+  }
+
+  /** It comes again when this member is gone, or no longer has it. */
+  #giveUp(delivery: Delivery, error: unknown): void {
+    this.#options.log.error({ err: error, offset: delivery.record.offset }, 'what is known of a record cannot be read')
     this.#release(delivery)
   }
 
