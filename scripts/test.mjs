@@ -1,8 +1,12 @@
-// npm test: prepare, lint, run the tests. Arguments go to tap. The last line says `N passed, N failed`, counting
-// assertions as tap does; a step that failed by itself (install, build, lint, a crash of tap) counts as one more failure.
+// npm test: prepare, lint, start brokers, run the tests. Arguments go to tap. The last line says `N passed, N failed`,
+// counting assertions as tap does; a step that failed by itself (install, build, lint, a crash of tap) counts as one
+// more failure. A broker that cannot be had counts so in CI; elsewhere its tests are skipped.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { brokersForTests } from './brokers/for-tests.mjs'
 import { prepare, root, run } from './prepare.mjs'
 
 const report = join(root, '.tap', 'report.tap')
@@ -11,30 +15,54 @@ try {
   await prepare()
   const lintFailed = run('biome', ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.']) !== 0
   if (lintFailed) console.log('the linter failed')
-  const tests = runAllTests(process.argv.slice(2))
+  const tests = await testWithBrokers(process.argv.slice(2))
   finish({ ...tests, fail: tests.fail + (lintFailed ? 1 : 0) })
 } catch (error) {
   console.error(error.message)
   finish({ pass: 0, fail: 1, skip: 0 })
 }
 
+async function testWithBrokers(args) {
+  const interruption = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interruption.abort())
+  const { env, untested, stop } = await brokersForTests(args.filter(isFile))
+  try {
+    const counts = await runAllTests(args, { env, signal: interruption.signal })
+    for (const line of untested) console.log(`\nNOT TESTED: ${line}`)
+    return { ...counts, fail: counts.fail + (process.env.CI ? untested.length : 0) }
+  } finally {
+    await stop()
+  }
+}
+
 // What crosses packages starts processes and measures time: it runs after the rest, a file at a time.
-function runAllTests(args) {
-  if (args.some((arg) => !arg.startsWith('-'))) return runTests(args)
-  const within = runTests(['packages/*/dist/test/**/*.test.js', ...args])
-  const across = runTests(['test/dist/**/*.test.js', '--jobs=1', ...args])
+async function runAllTests(args, options) {
+  if (args.some(isFile)) return runTests(args, options)
+  const within = await runTests(['packages/*/dist/test/**/*.test.js', ...args], options)
+  const across = await runTests(['test/dist/**/*.test.js', '--jobs=1', ...args], options)
   return { pass: within.pass + across.pass, fail: within.fail + across.fail, skip: within.skip + across.skip }
 }
 
-function runTests(args) {
+function isFile(arg) {
+  return !arg.startsWith('-')
+}
+
+async function runTests(args, options) {
   rmSync(report, { force: true })
   const reporter = process.stdout.isTTY ? [] : ['--reporter=min'] // the one that is quiet in a log
-  const code = run('tap', [`--output-file=${report}`, ...reporter, ...args])
+  const code = await runTap([`--output-file=${report}`, ...reporter, ...args], options)
   const counts = readCounts()
   if (counts.pass + counts.fail === 0) console.log('no test was run')
   else if (code === 0 || counts.fail > 0) return counts
   else console.log(`tap ended with exit code ${code}`)
   return { ...counts, fail: 1 }
+}
+
+// Not as the other tools are run: brokers have to be stopped when a signal ends the run.
+async function runTap(args, { env, signal }) {
+  const tap = join(root, 'node_modules', '.bin', 'tap')
+  const [code] = await once(spawn(tap, args, { cwd: root, env, signal, stdio: 'inherit' }), 'exit')
+  return code
 }
 
 // tap closes its report with a line such as `# { total: 10, pass: 7, fail: 1, todo: 1, skip: 1 }`.

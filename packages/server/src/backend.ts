@@ -4,6 +4,7 @@ import type { Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import { KafkaStream } from '@posthaste/stream-kafka'
 import { NatsCheckpointStore, NatsStream } from '@posthaste/stream-nats'
+import { CheckpointsOnDemand } from './checkpoints-on-demand.js'
 import { kafkaOptions, natsOptions } from './config/broker-options.js'
 import type { Config } from './config/table.js'
 import { openModule } from './stream-module.js'
@@ -44,7 +45,7 @@ function openEmbedded(config: Config, log: Log): Backend {
 function openKafka(config: Config, log: Log): Backend {
   const options = kafkaOptions(config, log)
   if (config.checkpoints === 'stream') return backendOf(new KafkaStream(options))
-  const checkpoints = new NatsCheckpointStore(natsOptions(config, log))
+  const checkpoints = new CheckpointsOnDemand(() => NatsCheckpointStore.open(natsOptions(config, log)))
   return backendOf(new KafkaStream({ ...options, checkpoints }), () => checkpoints.close())
 }
 
