@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { InstructionInput } from '@posthaste/core'
 import t from 'tap'
 import { Client } from './harness/client.js'
+import { createEmbedded } from './harness/embedded-installation.js'
 import { isFinal, readJournal } from './harness/journal.js'
 import { callName, recordedCall } from './harness/ledger.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 import { drained } from './harness/stored-state.js'
 import { TargetServer } from './harness/target-server.js'
-import { temporaryDirectory } from './harness/temporary-directory.js'
 
 // A listener that is frozen for longer than its lease wakes up with answers in its sockets, free places, and calls in
 // its memory that wait for one. Another has made these calls meanwhile: the sleeper may do nothing but notice.
@@ -27,13 +27,13 @@ const LOCKED_AFTER_MS = 1_000
 t.setTimeout(180_000)
 
 t.test('a listener that was frozen past its lease sends and records nothing more', async (t) => {
-  const dataDir = temporaryDirectory(t)
+  const installation = createEmbedded(t)
   const target = await TargetServer.start()
   const client = new Client()
-  const settings = { concurrencyPerTarget: String(PLACES) }
-  const accepter = await PosthasteProcess.start({ role: 'accepter', dataDir })
-  const sleeper = await PosthasteProcess.start({ role: 'listener', dataDir, settings })
-  const other = await PosthasteProcess.start({ role: 'listener', dataDir, settings })
+  const settings = { ...installation.settings, concurrencyPerTarget: String(PLACES) }
+  const accepter = await PosthasteProcess.start({ role: 'accepter', settings })
+  const sleeper = await PosthasteProcess.start({ role: 'listener', settings })
+  const other = await PosthasteProcess.start({ role: 'listener', settings })
   t.teardown(async () => {
     client.close()
     await Promise.all([accepter, sleeper, other].map((one) => one.stop()))
@@ -78,7 +78,7 @@ t.test('a listener that was frozen past its lease sends and records nothing more
   const before = target.arrivals.length
   const connections = new Set(target.arrivals.map(({ connection }) => connection))
   // Nobody writes the journal now, so it says what is in flight: what was sent and is not recorded.
-  const recorded = new Set((await readJournal(dataDir)).map(recordedCall))
+  const recorded = new Set((await readJournal(installation)).map(recordedCall))
   const inFlight = new Set(target.arrivals.map(callName).filter((name) => !recorded.has(name)))
   t.ok(inFlight.size > HELD, `it was frozen at the ${freezes}. attempt with ${inFlight.size} calls in flight`)
   t.ok(ids.length - before > 100, `${ids.length - before} calls were accepted and not made`)
@@ -87,7 +87,7 @@ t.test('a listener that was frozen past its lease sends and records nothing more
   t.equal(target.arrivals.length, before, 'while its lease lasts nobody calls')
   await target.until(() => target.arrivals.length > before, LEASE_MS)
   t.comment(`the other one took over ${Math.round(performance.now() - frozenAtMs)} ms after the freeze`)
-  await drained(dataDir, 60_000)
+  await drained(installation, 60_000)
 
   release()
   await sleep(200)
@@ -97,7 +97,7 @@ t.test('a listener that was frozen past its lease sends and records nothing more
   while ((await ownerOf(sleeper)) === sleeper.url && performance.now() < noticedByMs) await sleep(20)
   t.equal(await ownerOf(sleeper), other.url, 'it notices that the other one owns the calls')
   // What follows says more of why.
-  await drained(dataDir, 20_000).catch((error: Error) => t.fail(error.message))
+  await drained(installation, 20_000).catch((error: Error) => t.fail(error.message))
 
   const calls = target.arrivals
   const late = calls.slice(before).filter(({ connection }) => connections.has(connection))
@@ -116,10 +116,10 @@ t.test('a listener that was frozen past its lease sends and records nothing more
   const last = await post('/quick')
   await target.until(() => target.of(last).length === 1)
   t.equal(await ownerOf(sleeper), sleeper.url, 'it takes over again when the other one is gone')
-  await drained(dataDir, 10_000).catch((error: Error) => t.fail(error.message))
+  await drained(installation, 10_000).catch((error: Error) => t.fail(error.message))
   await Promise.all([accepter, sleeper].map((one) => one.stop()))
 
-  const journal = await readJournal(dataDir)
+  const journal = await readJournal(installation)
   const finals = journal.filter(isFinal).map(({ id }) => id)
   t.equal(new Set(finals).size, finals.length, 'no invocation has two final states')
   const ended = new Set(finals)

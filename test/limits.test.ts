@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeCall, type InstructionInput, type JournalEntry, LIMITS } from '@posthaste/core'
 import t, { type Test } from 'tap'
 import { Client } from './harness/client.js'
+import { createEmbedded } from './harness/embedded-installation.js'
+import { type Installation, withStream } from './harness/installation.js'
 import { isFinal, readJournal } from './harness/journal.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
-import { withStream } from './harness/stored-state.js'
 import { type Script, TargetServer } from './harness/target-server.js'
-import { temporaryDirectory } from './harness/temporary-directory.js'
 
 const RESPONSE_BYTES = 256 * 1024
 const LOOK_MS = 10
 
 t.test('the largest instruction goes all the way', async (t) => {
-  const { client, dataDir, posthaste, target } = await setUp(t)
+  const { client, installation, posthaste, target } = await setUp(t)
   const largeHeaders = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`x-large-${n}`, 'h'.repeat(1_000)]))
   const response = { headers: { 'content-type': 'text/odd', ...largeHeaders }, body: 'r'.repeat(RESPONSE_BYTES) }
   target.script = ({ path }) => (path === '/done' ? {} : { status: 500, ...response })
@@ -41,7 +41,7 @@ t.test('the largest instruction goes all the way', async (t) => {
   )
   const forward = target.arrivals.find(({ path }) => path === '/done')
   t.ok(forward?.body === response.body, 'the whole response is forwarded')
-  const entries = (await readJournal(dataDir)).filter((entry) => entry.id === id)
+  const entries = (await readJournal(installation)).filter((entry) => entry.id === id)
   t.strictSame(
     entries.map(({ state }) => state),
     ['retrying', 'retrying', 'failed'],
@@ -56,7 +56,7 @@ t.test('the largest instruction goes all the way', async (t) => {
 })
 
 t.test('a response beyond the capture limit is not forwarded as if it were whole', async (t) => {
-  const { client, dataDir, posthaste, target } = await setUp(t)
+  const { client, installation, posthaste, target } = await setUp(t)
   const seen = new Map<string, unknown>()
   target.script = ({ path, body }, { headers }) => {
     if (path.startsWith('/done')) seen.set(path, { body, truncated: headers['posthaste-truncated'] })
@@ -70,17 +70,17 @@ t.test('a response beyond the capture limit is not forwarded as if it were whole
   await posthaste.stop()
   t.strictSame(seen.get('/done/largest'), { body: 'r'.repeat(RESPONSE_BYTES), truncated: undefined })
   t.strictSame(seen.get('/done/larger'), { body: '', truncated: String(RESPONSE_BYTES + 1) })
-  const entry = (await readJournal(dataDir)).find(({ target }) => target?.endsWith('/larger'))
+  const entry = (await readJournal(installation)).find(({ target }) => target?.endsWith('/larger'))
   t.match(entry, { state: 'succeeded', response: { bodyBytes: RESPONSE_BYTES + 1 } })
   t.equal(entry?.responseBody.length, 0)
 })
 
 t.test('records of other producers', async (t) => {
-  const { dataDir, posthaste, target } = await setUp(t)
+  const { installation, posthaste, target } = await setUp(t)
   const pretty = { target: `${target.url}/pretty`, headers: { 'x-a': ['1', '2'] }, body: { any: 'json' } }
   const garbage = Buffer.from([0x7b, 0x00, 0xff, 0x0a, 0x80])
   const large = Buffer.from(JSON.stringify({ target: target.url, body: 'x'.repeat(2 * LIMITS.recordBytesMax) }))
-  await append(dataDir, [
+  await append(installation, [
     Buffer.from(JSON.stringify(pretty, undefined, 2)),
     garbage,
     Buffer.from(JSON.stringify({ target: 'ftp://192.0.2.1/' })),
@@ -98,7 +98,7 @@ t.test('records of other producers', async (t) => {
     'nothing holds up what stands behind',
   )
 
-  const entries = await readJournal(dataDir)
+  const entries = await readJournal(installation)
   t.equal(entries.length, 5, 'every record has an end')
   t.equal(new Set(entries.map(({ id }) => id)).size, 5)
   const letters = entries.filter(({ state }) => state === 'failed')
@@ -113,9 +113,9 @@ t.test('records of other producers', async (t) => {
 })
 
 t.test('a record of a newer version stops the listener and loses nothing', async (t) => {
-  const { client, dataDir, posthaste, target } = await setUp(t)
+  const { client, installation, posthaste, target } = await setUp(t)
   const record = (v: number, path: string) => Buffer.from(JSON.stringify({ v, target: `${target.url}/${path}` }))
-  await append(dataDir, [record(1, 'before'), record(2, 'newer'), record(1, 'behind')])
+  await append(installation, [record(1, 'before'), record(2, 'newer'), record(1, 'behind')])
   await target.until(({ arrivals }) => arrivals.length === 1)
   t.match(await notReady(client, posthaste.url), { status: 'not ready', reasons: [/version 2/] })
   await client.accept(posthaste.url, { target: `${target.url}/accepted` })
@@ -124,7 +124,7 @@ t.test('a record of a newer version stops the listener and loses nothing', async
   t.match(ping.json, { drained: false, blocked: /version 2/ })
   await posthaste.stop()
 
-  const again = new PosthasteProcess({ role: 'start', dataDir })
+  const again = new PosthasteProcess({ role: 'start', settings: installation.settings })
   // It may be ready until it has seen the record; a busy machine needs its time to start at all.
   await again.ready(5_000).catch(() => undefined)
   t.match(await notReady(client, again.url), { reasons: [/version 2/] }, 'a restart does not help')
@@ -134,7 +134,7 @@ t.test('a record of a newer version stops the listener and loses nothing', async
     ['/before'],
     'nothing behind it was called',
   )
-  const values = await withStream(dataDir, async (stream) => {
+  const values = await withStream(installation, async (stream) => {
     const [progress] = await (await stream.consume('listeners')).progress()
     t.equal(progress?.committed, 1)
     const found: string[] = []
@@ -144,19 +144,19 @@ t.test('a record of a newer version stops the listener and loses nothing', async
   })
   t.match(values, [/newer/, /behind/, /accepted/], 'all of it waits for the upgrade')
   t.strictSame(
-    (await readJournal(dataDir)).map(({ state }) => state),
+    (await readJournal(installation)).map(({ state }) => state),
     ['succeeded'],
   )
 })
 
 t.test('a loop through our own accepter ends', async (t) => {
-  const { client, dataDir, posthaste, target } = await setUp(t)
+  const { client, installation, posthaste, target } = await setUp(t)
   const loop = { target: `${target.url}/loop`, forwardTo: `${posthaste.url}/invocations` }
   target.script = () => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(loop) })
 
   await t.test('where a forward would be too deep', async (t) => {
     await client.accept(posthaste.url, loop)
-    const entries = await endOfChain(dataDir, ({ forward }) => forward !== undefined && 'refused' in forward)
+    const entries = await endOfChain(installation, ({ forward }) => forward !== undefined && 'refused' in forward)
     // Each round is two deep: the call, and the forward that asks for the next.
     t.equal(target.arrivals.length, LIMITS.depthMax / 2 + 1)
     t.equal(entries.length, LIMITS.depthMax + 1)
@@ -172,7 +172,7 @@ t.test('a loop through our own accepter ends', async (t) => {
       body: JSON.stringify(loop),
     })
     t.equal(response.status, 202)
-    const entries = await endOfChain(dataDir, ({ state }) => state === 'failed')
+    const entries = await endOfChain(installation, ({ state }) => state === 'failed')
     t.equal(target.arrivals.length - calls, LIMITS.depthMax / 2)
     const last = entries.at(-1) as JournalEntry
     t.match(last, { state: 'failed', attempt: 1, failure: { code: 'status' }, response: { status: 422 } })
@@ -182,12 +182,13 @@ t.test('a loop through our own accepter ends', async (t) => {
 })
 
 async function setUp(t: Test, script?: Script) {
-  const dataDir = temporaryDirectory(t)
+  const installation = createEmbedded(t)
   const target = await TargetServer.start(script)
   t.after(() => target.stop())
   const client = new Client()
   t.after(() => client.close())
-  return { client, dataDir, posthaste: await PosthasteProcess.start({ role: 'start', dataDir }), target }
+  const posthaste = await PosthasteProcess.start({ role: 'start', settings: installation.settings })
+  return { client, installation, posthaste, target }
 }
 
 /** Asks for the limit by going beyond it, and returns the largest body that fits. */
@@ -200,8 +201,8 @@ async function largestBody(client: Client, url: string, instruction: Instruction
 }
 
 /** Writes records to `calls` as another process does that knows nothing of ours. */
-function append(dataDir: string, values: readonly Uint8Array[]): Promise<void> {
-  return withStream(dataDir, (stream) =>
+function append(installation: Installation, values: readonly Uint8Array[]): Promise<void> {
+  return withStream(installation, (stream) =>
     stream.append(
       'calls',
       values.map((value) => ({ key: '', value })),
@@ -219,9 +220,12 @@ async function notReady(client: Client, url: string): Promise<unknown> {
 }
 
 /** Reads the journal until it holds the end of a chain. */
-async function endOfChain(dataDir: string, isEnd: (entry: JournalEntry) => boolean): Promise<JournalEntry[]> {
+async function endOfChain(
+  installation: Installation,
+  isEnd: (entry: JournalEntry) => boolean,
+): Promise<JournalEntry[]> {
   for (const untilMs = performance.now() + 10_000; performance.now() < untilMs; await sleep(LOOK_MS)) {
-    const entries = (await readJournal(dataDir)).filter(isFinal)
+    const entries = (await readJournal(installation)).filter(isFinal)
     if (entries.some(isEnd)) return entries
   }
   throw new Error('The chain does not end.')

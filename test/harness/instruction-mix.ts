@@ -36,7 +36,8 @@ export const KINDS = {
 
 export type Kind = keyof typeof KINDS
 
-const DEFERRED_MS_MAX = 3_000
+/** Nothing is deferred by more. */
+export const DEFERRED_MS_MAX = 3_000
 const RETRY = { initialDelay: '200ms', factor: 1, jitter: 'none' } as const
 
 /** What a kind is to come to. */

@@ -1,6 +1,9 @@
 import type { JournalEntry } from '@posthaste/core'
+import type { Test } from 'tap'
 import { expectedOf, finalStateOf, type Kind, type Plan, readPath } from './instruction-mix.js'
 import type { Arrival } from './target-server.js'
+
+const FAULTS_SHOWN = 10
 
 /** Everything that is known once all is over. */
 export interface Books {
@@ -130,6 +133,17 @@ export class Ledger {
     }
     return account
   }
+}
+
+/** Checks every rule. */
+export function checkLedger(t: Test, ledger: Ledger): void {
+  const none = (faults: string[], rule: string) => t.strictSame(faults.slice(0, FAULTS_SHOWN), [], rule)
+  none(ledger.lost(), 'what got 202 reached its target')
+  none(ledger.foreign(), 'one instruction is one invocation')
+  none(ledger.wronglyRecorded(), 'every attempt is recorded once and the last one alone is final')
+  none(ledger.wronglyCalled(), 'the target saw the attempts that are recorded')
+  none(ledger.wronglyForwarded(), 'what is to be forwarded is forwarded under one id')
+  none(ledger.early(), 'nothing came before its time')
 }
 
 /** What tells one call from all others: seen twice, it was repeated. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JournalEntry } from '@posthaste/core'
 import type { Position } from '@posthaste/stream'
+import { type Installation, withStream } from './installation.js'
 import { isFinal, readJournalFrom } from './journal.js'
 import { callName, recordedCall } from './ledger.js'
 import type { Arrival, TargetServer } from './target-server.js'
@@ -11,6 +12,8 @@ export interface Death {
   readonly inFlight: number
   /** Those of them that the target had not answered. */
   readonly running: number
+  /** Calls that it had recorded so shortly before that its checkpoint may not say so: these may be made again too. */
+  readonly uncommitted: number
   /** The longest time between an answer of the target and the kill without a record of it. */
   readonly unrecordedMs: number
 }
@@ -29,16 +32,20 @@ export class Lives {
   /** Calls that were made again. */
   repeats = 0
   readonly journal: JournalEntry[] = []
-  readonly #dataDir: string
+  readonly #installation: Installation
   readonly #target: TargetServer
-  readonly #recorded = new Set<string>()
+  readonly #uncommittedMs: number
+  /** Calls that the journal records, and how long before the end of that life. */
+  readonly #recorded = new Map<string, number>()
   readonly #called = new Set<string>()
   #position: Position | 'start' = 'start'
   #arrivals = 0
 
-  constructor(dataDir: string, target: TargetServer) {
-    this.#dataDir = dataDir
+  /** What was recorded less than `uncommittedMs` before a kill may be called again; nothing if left out. */
+  constructor(installation: Installation, target: TargetServer, uncommittedMs = Number.NEGATIVE_INFINITY) {
+    this.#installation = installation
     this.#target = target
+    this.#uncommittedMs = uncommittedMs
   }
 
   /** Invocations, forwards left out, that had ended when the last life did. */
@@ -54,12 +61,13 @@ export class Lives {
     const calls = this.#target.arrivals.slice(this.#arrivals)
     this.#arrivals += calls.length
     this.#countRepeats(calls)
-    await this.#readRecorded()
+    const recorded = await this.#readRecorded(killedAtMs)
     const inFlight = calls.filter((call) => !this.#recorded.has(callName(call)))
     const answered = inFlight.filter((call) => call.answered && (call.endedAtMs as number) <= killedAtMs)
     this.deaths.push({
       inFlight: inFlight.length,
       running: inFlight.length - answered.length,
+      uncommitted: recorded.filter((entry) => killedAtMs - entry.atMs <= this.#uncommittedMs).length,
       unrecordedMs: Math.max(0, ...answered.map(({ endedAtMs }) => killedAtMs - (endedAtMs as number))),
     })
   }
@@ -70,16 +78,23 @@ export class Lives {
     for (const call of calls) {
       const name = callName(call)
       if (inThisLife.has(name)) this.faults.push(`${name} (${call.path}) was called twice by one process`)
-      if (this.#recorded.has(name)) this.faults.push(`${name} (${call.path}) was called again after it was recorded`)
+      const beforeMs = this.#recorded.get(name)
+      if (beforeMs !== undefined && beforeMs > this.#uncommittedMs)
+        this.faults.push(`${name} (${call.path}) was called again; it was recorded ${beforeMs} ms before a kill`)
       if (this.#called.has(name)) this.repeats += 1
       inThisLife.add(name)
       this.#called.add(name)
     }
   }
 
-  async #readRecorded(): Promise<void> {
+  /** Returns what was recorded in this life. */
+  async #readRecorded(killedAtMs: number): Promise<JournalEntry[]> {
     const known = this.journal.length
-    this.#position = await readJournalFrom(this.#dataDir, this.#position, this.journal)
-    for (const entry of this.journal.slice(known)) this.#recorded.add(recordedCall(entry))
+    this.#position = await withStream(this.#installation, (stream) =>
+      readJournalFrom(stream, this.#position, this.journal),
+    )
+    const recorded = this.journal.slice(known)
+    for (const entry of recorded) this.#recorded.set(recordedCall(entry), killedAtMs - entry.atMs)
+    return recorded
   }
 }

@@ -11,11 +11,17 @@ const LINES_MAX = 2_000
 const READY_LOOK_MS = 10
 const READY_MS_MAX = 20_000
 
+export type Role = 'start' | 'accepter' | 'listener' | 'cycle'
+
+/** As text: `{ linger: '0ms' }`. */
+export type Settings = Readonly<Partial<Record<SettingKey, string>>>
+
 export interface PosthasteOptions {
-  readonly role: 'start' | 'accepter' | 'listener' | 'cycle'
-  readonly dataDir: string
-  /** Over the defaults of the product and a free port, as text: `{ linger: '0ms' }`. */
-  readonly settings?: Readonly<Partial<Record<SettingKey, string>>>
+  readonly role: Role
+  /** Of the embedded stream; may also stand among the settings. */
+  readonly dataDir?: string
+  /** Over the defaults of the product and a free port. */
+  readonly settings?: Settings
   /** Arguments to Node itself, such as `--cpu-prof`. */
   readonly nodeArguments?: readonly string[]
 }
@@ -35,7 +41,7 @@ process.on('exit', () => {
 
 /** A real `posthaste` process. None outlives the test process. */
 export class PosthasteProcess {
-  readonly role: PosthasteOptions['role']
+  readonly role: Role
   /** Settles when the process has ended, whatever ended it. */
   readonly exited: Promise<Exit>
   readonly #child: ChildProcess
@@ -58,7 +64,8 @@ export class PosthasteProcess {
     const env: NodeJS.ProcessEnv = {}
     // What the developer's shell says of Posthaste is not for the test.
     for (const name of Object.keys(process.env)) if (!name.startsWith('POSTHASTE_')) env[name] = process.env[name]
-    for (const [key, value] of Object.entries({ port: '0', ...settings, dataDir })) env[environmentName(key)] = value
+    const given = { port: '0', ...settings, ...(dataDir !== undefined && { dataDir }) }
+    for (const [key, value] of Object.entries(given)) env[environmentName(key)] = value
     this.#child = spawn(process.execPath, ['--enable-source-maps', ...nodeArguments, MAIN, role], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -95,12 +102,19 @@ export class PosthasteProcess {
     return this.#lines
   }
 
+  /** Resolves once it listens, ready or not, with its URL. @throws Error as `ready` does */
+  async listening(timeoutMs = READY_MS_MAX): Promise<string> {
+    const late = sleep(timeoutMs, undefined, { ref: false })
+    this.#url = await Promise.race([this.#listening, this.exited.then(() => undefined), late])
+    if (this.#url === undefined) throw this.#notReady()
+    return this.#url
+  }
+
   /** Resolves once `/readyz` answers 200. @throws Error with what it printed, if it ends or takes too long */
   async ready(timeoutMs = READY_MS_MAX): Promise<void> {
     const untilMs = performance.now() + timeoutMs
-    const late = sleep(timeoutMs, undefined, { ref: false })
-    this.#url = await Promise.race([this.#listening, this.exited.then(() => undefined), late])
-    while (this.#exit === undefined && this.#url !== undefined && performance.now() < untilMs) {
+    await this.listening(timeoutMs)
+    while (this.#exit === undefined && performance.now() < untilMs) {
       const response = await fetch(`${this.#url}/readyz`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
       await response?.arrayBuffer().catch(() => undefined)
       if (response?.status === 200) {
@@ -109,8 +123,7 @@ export class PosthasteProcess {
       }
       await sleep(READY_LOOK_MS)
     }
-    const printed = this.#lines.map((line) => JSON.stringify(line)).join('\n')
-    throw new Error(`posthaste ${this.role} is not ready (exit ${JSON.stringify(this.#exit)}):\n${printed}`)
+    throw this.#notReady()
   }
 
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
@@ -122,6 +135,11 @@ export class PosthasteProcess {
     this.kill('SIGTERM')
     this.kill('SIGCONT')
     return this.exited
+  }
+
+  #notReady(): Error {
+    const printed = this.#lines.map((line) => JSON.stringify(line)).join('\n')
+    return new Error(`posthaste ${this.role} is not ready (exit ${JSON.stringify(this.#exit)}):\n${printed}`)
   }
 
   async #watchExit(): Promise<Exit> {

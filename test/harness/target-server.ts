@@ -47,6 +47,7 @@ export class TargetServer {
   readonly arrivals: Arrival[] = []
   readonly #server: Server
   readonly #connections = new WeakMap<Socket, number>()
+  readonly #closedAtMs = new Map<number, number>()
   #connectionsMade = 0
   #connectionsOpen = 0
   #script: Script
@@ -69,9 +70,11 @@ export class TargetServer {
     this.#server.on('connection', (socket) => {
       this.#connectionsMade += 1
       this.#connectionsOpen += 1
-      this.#connections.set(socket, this.#connectionsMade)
+      const connection = this.#connectionsMade
+      this.#connections.set(socket, connection)
       socket.once('close', () => {
         this.#connectionsOpen -= 1
+        this.#closedAtMs.set(connection, Date.now())
       })
     })
   }
@@ -89,6 +92,11 @@ export class TargetServer {
   /** Connections that are open. */
   get connections(): number {
     return this.#connectionsOpen
+  }
+
+  /** When a connection ended; undefined while it is open. */
+  closedAtMs(connection: number): number | undefined {
+    return this.#closedAtMs.get(connection)
   }
 
   /** Answers differently from now on. */

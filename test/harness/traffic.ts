@@ -3,6 +3,10 @@ import { Client } from './client.js'
 import { createPlan, type Plan } from './instruction-mix.js'
 import type { Random } from './random.js'
 
+const LOOK_MS = 10
+/** A client that was told to come back later does. */
+const REFUSED_REST_MS = 200
+
 export interface TrafficOptions {
   /** Where to POST to now; undefined while nobody is there. */
   readonly url: () => string | undefined
@@ -38,6 +42,17 @@ export class Traffic {
     this.#clients = Array.from({ length: options.clients }, () => this.#send())
   }
 
+  /** Resolves once so many got 202. @throws Error if that takes longer than `timeoutMs` */
+  async until(accepted: number, timeoutMs: number): Promise<void> {
+    const untilMs = performance.now() + timeoutMs
+    while (this.accepted.size < accepted) {
+      const others = JSON.stringify([...this.refused])
+      if (performance.now() > untilMs)
+        throw new Error(`${this.accepted.size} got 202, and not ${accepted}; other answers: ${others}`)
+      await sleep(LOOK_MS)
+    }
+  }
+
   /** Resolves when every client has its last answer. */
   async stop(): Promise<void> {
     this.#stopping = true
@@ -49,19 +64,23 @@ export class Traffic {
     const { random, restMs, targetUrl, url } = this.#options
     while (!this.#stopping) {
       const to = url()
-      if (to !== undefined) await this.#sendOne(to, createPlan(this.plans.length, targetUrl, random, Date.now()))
-      await sleep(random.integer(0, restMs))
+      const plan = (): Plan => createPlan(this.plans.length, targetUrl, random, Date.now())
+      const isRefused = to !== undefined && (await this.#sendOne(to, plan()))
+      await sleep(isRefused ? REFUSED_REST_MS : random.integer(0, restMs))
     }
   }
 
-  async #sendOne(url: string, plan: Plan): Promise<void> {
+  /** Returns whether it was refused. */
+  async #sendOne(url: string, plan: Plan): Promise<boolean> {
     this.plans.push(plan)
     try {
       const { json, status } = await this.#client.post(url, plan.instruction)
       if (status === 202) this.accepted.set(plan.number, (json as { id: string }).id)
       else this.refused.set(status, (this.refused.get(status) ?? 0) + 1)
+      return status !== 202
     } catch {
       this.unanswered += 1
+      return false
     }
   }
 }

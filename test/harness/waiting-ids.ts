@@ -1,12 +1,13 @@
 import { LmdbCheckpointStore } from '@posthaste/storage'
-import { withStream } from './stored-state.js'
+import type { EmbeddedInstallation } from './embedded-installation.js'
 
 /** The checkpoint of the listeners' group on the only partition. */
 const CHECKPOINT = 'listeners/0'
 
-/** Reads the keys of all records in a data directory that are still to be done: on the timers, or on `calls`. */
-export function readWaitingIds(dataDir: string): Promise<Set<string>> {
-  return withStream(dataDir, async (stream, environment) => {
+/** Reads the keys of all records in an embedded installation that are still to be done: on the timers, or on `calls`. */
+export async function readWaitingIds(installation: EmbeddedInstallation): Promise<Set<string>> {
+  const { close, environment, stream } = await installation.open()
+  try {
     const ids = new Set<string>()
     for (const { value } of environment.table<[number, number]>('timers').getRange()) {
       for (const key of keysOf(value)) ids.add(key)
@@ -18,7 +19,9 @@ export function readWaitingIds(dataDir: string): Promise<Set<string>> {
       }
     }
     return ids
-  })
+  } finally {
+    await close()
+  }
 }
 
 /** The keys in a batch. Its layout is described in packages/stream-embedded/src/record-batch.ts. */

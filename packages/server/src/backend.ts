@@ -2,8 +2,6 @@ import { type Log, PosthasteError } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type { Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
-import { KafkaStream } from '@posthaste/stream-kafka'
-import { NatsCheckpointStore, NatsStream } from '@posthaste/stream-nats'
 import { CheckpointsOnDemand } from './checkpoints-on-demand.js'
 import { kafkaOptions, natsOptions } from './config/broker-options.js'
 import type { Config } from './config/table.js'
@@ -27,7 +25,7 @@ export async function openBackend(config: Config, log: Log): Promise<Backend> {
   }
   if (config.stream === 'embedded') return openEmbedded(config, log)
   if (config.stream === 'kafka') return openKafka(config, log)
-  if (config.stream === 'nats') return backendOf(new NatsStream(natsOptions(config, log)))
+  if (config.stream === 'nats') return openNats(config, log)
   return backendOf(await openModule(config, log))
 }
 
@@ -42,9 +40,18 @@ function openEmbedded(config: Config, log: Log): Backend {
   return backendOf(stream, () => environment.close())
 }
 
-function openKafka(config: Config, log: Log): Backend {
+// What is not used is not loaded: a start is to be quick.
+
+async function openNats(config: Config, log: Log): Promise<Backend> {
+  const { NatsStream } = await import('@posthaste/stream-nats')
+  return backendOf(new NatsStream(natsOptions(config, log)))
+}
+
+async function openKafka(config: Config, log: Log): Promise<Backend> {
+  const { KafkaStream } = await import('@posthaste/stream-kafka')
   const options = kafkaOptions(config, log)
   if (config.checkpoints === 'stream') return backendOf(new KafkaStream(options))
+  const { NatsCheckpointStore } = await import('@posthaste/stream-nats')
   const checkpoints = new CheckpointsOnDemand(() => NatsCheckpointStore.open(natsOptions(config, log)))
   return backendOf(new KafkaStream({ ...options, checkpoints }), () => checkpoints.close())
 }

@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto'
+import { PosthasteError } from '@posthaste/core'
+import type { Followed, LogName, Position, StoredRecord } from '@posthaste/stream'
+import type { EachBatchPayload } from 'kafkajs'
+import { slotsTogether } from './assignor.js'
+import { Bell } from './bell.js'
+import { GroupMember } from './group-member.js'
+import { translate } from './kafka-errors.js'
+import { stored } from './record-codec.js'
+import type { StreamParts } from './stream-parts.js'
+import { topicOf } from './topic-names.js'
+import type { Watermark } from './watermarks.js'
+
+const FETCH_BYTES_MAX = 1024 * 1024
+/** Read ahead of whoever follows. */
+const QUEUE_BYTES_MAX = 8 * 1024 * 1024
+/** When nothing comes: how often to look whether what was to be read was trimmed meanwhile. */
+const LOOK_MS = 500
+
+interface Batch {
+  readonly partition: number
+  readonly records: readonly StoredRecord[]
+  readonly next: number
+  readonly bytes: number
+}
+
+/**
+ * Reads a log from a position on: as the only member of a group of its own that never commits and is gone afterwards,
+ * for the library reads in no other way.
+ */
+export class Follower {
+  readonly #parts: StreamParts
+  readonly #log: LogName
+  readonly #topic: string
+  readonly #groupId: string
+  readonly #bell = new Bell()
+  readonly #batches: Batch[] = []
+  readonly #member: GroupMember
+  /** Offset of the next record to read, and of the next to hand out, by partition. */
+  readonly #readOffsets: number[] = []
+  readonly #offsets: number[] = []
+  #isPaused = false
+  #bytes = 0
+
+  constructor(parts: StreamParts, log: LogName) {
+    this.#parts = parts
+    this.#log = log
+    this.#topic = topicOf(parts.names, log)
+    this.#groupId = `${parts.settings.prefix}.follow.${randomUUID()}`
+    this.#member = new GroupMember({
+      client: parts.client,
+      groupId: this.#groupId,
+      topics: [this.#topic],
+      slots: slotsTogether([this.#topic], parts.topics.partitions),
+      member: '',
+      sessionTimeoutMs: parts.settings.sessionTimeoutMs,
+      bytesPerPartitionMax: FETCH_BYTES_MAX,
+      log: parts.settings.log,
+      events: {
+        joined: () => this.#joined(),
+        left: () => undefined,
+        batch: (payload) => this.#takeBatch(payload),
+      },
+    })
+  }
+
+  async *run(from: Position | 'start', untilEnd: boolean, signal: AbortSignal): AsyncGenerator<Followed> {
+    const marks = await this.#parts.watermarks.of(this.#topic).catch((error: unknown) => {
+      throw translate(error)
+    })
+    const ends = new Map([...marks].map(([partition, { high }]) => [partition, high]))
+    const given = from === 'start' ? [] : readPosition(from)
+    for (const [partition, { high, low }] of marks) {
+      // What was trimmed meanwhile is passed over; what lies beyond the end was never there.
+      this.#offsets[partition] = Math.min(high, Math.max(low, given[partition] ?? 0))
+      this.#readOffsets[partition] = this.#offsets[partition] as number
+    }
+    const isAtEnd = (): boolean => this.#offsets.every((offset, partition) => offset >= (ends.get(partition) ?? 0))
+    if (untilEnd && isAtEnd()) return
+    this.#member.start()
+    try {
+      while (!signal.aborted && !(untilEnd && isAtEnd())) {
+        const batch = this.#next()
+        if (!batch) {
+          if (!(await this.#bell.wait(LOOK_MS, signal))) await this.#passTrimmed()
+          continue
+        }
+        const end = untilEnd ? (ends.get(batch.partition) ?? 0) : Number.POSITIVE_INFINITY
+        const records = batch.next > end ? batch.records.filter(({ offset }) => offset < end) : batch.records
+        this.#offsets[batch.partition] = Math.min(batch.next, Math.max(end, this.#offsets[batch.partition] as number))
+        if (records.length > 0) yield { records, position: JSON.stringify(this.#offsets) }
+      }
+    } finally {
+      await this.#member.stop()
+      await this.#parts.admin.deleteGroups([this.#groupId]).catch(() => undefined)
+    }
+  }
+
+  async #passTrimmed(): Promise<void> {
+    const marks = await this.#parts.watermarks.of(this.#topic).catch(() => new Map<number, Watermark>())
+    for (const [partition, { low }] of marks) {
+      if (this.#batches.length > 0 || (this.#offsets[partition] ?? 0) >= low) continue
+      this.#offsets[partition] = low
+      this.#readOffsets[partition] = Math.max(low, this.#readOffsets[partition] ?? 0)
+    }
+  }
+
+  #joined(): void {
+    for (const [partition, offset] of this.#readOffsets.entries()) this.#member.seek(this.#topic, partition, offset)
+    if (this.#isPaused) this.#pauseAll()
+  }
+
+  #takeBatch({ batch, resolveOffset }: EachBatchPayload): void {
+    if (this.#isPaused) return
+    const { partition } = batch
+    const from = this.#readOffsets[partition] ?? 0
+    const records: StoredRecord[] = []
+    let bytes = 0
+    for (const message of batch.messages) {
+      if (Number(message.offset) < from) continue
+      const record = stored(this.#log, partition, message)
+      records.push(record)
+      bytes += record.value.length
+    }
+    const next = Math.max(from, Number(batch.lastOffset()) + 1)
+    this.#readOffsets[partition] = next
+    resolveOffset(batch.lastOffset())
+    this.#batches.push({ partition, records, next, bytes })
+    this.#bytes += bytes
+    if (this.#bytes > QUEUE_BYTES_MAX) this.#pauseAll()
+    this.#bell.ring()
+  }
+
+  #next(): Batch | undefined {
+    const batch = this.#batches.shift()
+    if (!batch) return undefined
+    this.#bytes -= batch.bytes
+    if (this.#isPaused && this.#bytes < QUEUE_BYTES_MAX / 2) {
+      this.#isPaused = false
+      for (const partition of this.#readOffsets.keys()) this.#member.resume(this.#topic, partition)
+    }
+    return batch
+  }
+
+  #pauseAll(): void {
+    this.#isPaused = true
+    for (const partition of this.#readOffsets.keys()) this.#member.pause(this.#topic, partition)
+  }
+}
+
+function readPosition(position: Position): number[] {
+  try {
+    const offsets: unknown = JSON.parse(position)
+    if (Array.isArray(offsets) && offsets.every(Number.isSafeInteger)) return offsets as number[]
+  } catch {
+    // Falls through to the error below.
+  }
+  throw new PosthasteError('internal', `"${position}" is not a position of this log.`)
+}

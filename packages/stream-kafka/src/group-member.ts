@@ -1,0 +1,235 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Log } from '@posthaste/core'
+import type { Consumer, EachBatchPayload, Kafka, TopicPartitionOffsetAndMetadata } from 'kafkajs'
+import { assignorOf, type Slots } from './assignor.js'
+
+/** How long the broker holds a request that finds nothing, and how soon what is resumed is asked for. */
+const FETCH_WAIT_MS = 100
+const REBUILD_FIRST_MS = 250
+const REBUILD_LAST_MS = 5_000
+/** How long leaving the group may take. */
+const LEAVE_MS = 3_000
+/** Of the session time-out: how much before its end a member stops trusting that it is still one. */
+const MARGIN = 0.2
+
+export interface GroupMemberOptions {
+  /** Makes a client of the cluster. */
+  readonly client: () => Kafka
+  readonly groupId: string
+  readonly topics: readonly string[]
+  readonly slots: Slots
+  /** What the member says of itself. */
+  readonly member: string
+  readonly sessionTimeoutMs: number
+  readonly bytesPerPartitionMax: number
+  readonly log: Log
+  readonly events: GroupEvents
+}
+
+export interface GroupEvents {
+  /**
+   * Tells what is owned from now on. All is read from committed offsets then, unless it is sought. What was owned before
+   * was not in other hands meanwhile, if `isContinuous`.
+   */
+  joined(slots: ReadonlySet<string>, isContinuous: boolean): void
+  /** Nothing is owned any more, until it has joined again. */
+  left(): void
+  batch(payload: EachBatchPayload): void
+  /** The broker confirmed that this is a member. */
+  confirmed?(): void
+  /** A fetch begins. */
+  fetching?(): void
+}
+
+/**
+ * A member of a consumer group. Joins again by itself, with a new consumer where the library gives up, until it is
+ * stopped.
+ */
+export class GroupMember {
+  readonly #options: GroupMemberOptions
+  readonly #stopping = new AbortController()
+  #consumer: Consumer | undefined
+  #running: Promise<void> | undefined
+  #memberId = ''
+  #generation = -1
+  #owned: ReadonlySet<string> = new Set()
+  /** How often it asked to join since it last had. */
+  #joins = 0
+  #heartbeatSentMs = 0
+  #trustedUntilMs = 0
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options
+  }
+
+  /** Whether no other member can have been given what this one owns, by its own clock. */
+  get isTrusted(): boolean {
+    return performance.now() < this.#trustedUntilMs
+  }
+
+  get hasJoined(): boolean {
+    return this.#memberId !== ''
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Leaves the group. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#forget()
+    this.#consumer = undefined
+    const abort = new AbortController()
+    await Promise.race([this.#running, sleep(LEAVE_MS, undefined, abort).catch(() => undefined)])
+    abort.abort()
+  }
+
+  /** Does nothing while it is no member. */
+  pause(topic: string, partition: number): void {
+    this.#whileMember((consumer) => consumer.pause([{ topic, partitions: [partition] }]))
+  }
+
+  resume(topic: string, partition: number): void {
+    this.#whileMember((consumer) => consumer.resume([{ topic, partitions: [partition] }]))
+  }
+
+  seek(topic: string, partition: number, offset: number): void {
+    this.#whileMember((consumer) => consumer.seek({ topic, partition, offset: String(offset) }))
+  }
+
+  /** Rejects if this is no member any more, or is to join again. */
+  async commit(offsets: TopicPartitionOffsetAndMetadata[]): Promise<void> {
+    if (!this.#consumer) throw new Error('no member of the group now')
+    await this.#consumer.commitOffsets(offsets)
+  }
+
+  #whileMember(act: (consumer: Consumer) => void): void {
+    if (this.#consumer && this.hasJoined) act(this.#consumer)
+  }
+
+  /** One consumer after the other, each until the library gives up on it. */
+  async #run(): Promise<void> {
+    const { log, groupId } = this.#options
+    let waitMs = REBUILD_FIRST_MS
+    while (!this.#stopping.signal.aborted) {
+      const startedMs = performance.now()
+      try {
+        await this.#consume()
+      } catch (error) {
+        if (!this.#stopping.signal.aborted) log.warn({ err: error, groupId }, 'the consumer failed and is built anew')
+      }
+      this.#consumer = undefined
+      if (this.hasJoined) {
+        this.#forget()
+        this.#options.events.left()
+      }
+      // One that ran for long does not pay for those before it.
+      if (performance.now() - startedMs > REBUILD_LAST_MS * 2) waitMs = REBUILD_FIRST_MS
+      await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+      waitMs = Math.min(REBUILD_LAST_MS, waitMs * 2)
+    }
+  }
+
+  /**
+   * Rejects once the consumer does nothing any more. One that is still joining is not disconnected before it has: the
+   * library would go on joining, and be a member that nobody knows of.
+   */
+  async #consume(): Promise<void> {
+    const consumer = this.#build()
+    try {
+      const crashed = new Promise<Error>((resolve) => {
+        consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error))
+      })
+      await consumer.connect()
+      await consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true })
+      if (this.#stopping.signal.aborted) return
+      this.#consumer = consumer
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: async (payload) => {
+          if (this.#consumer === consumer) this.#options.events.batch(payload)
+        },
+      })
+      throw await Promise.race([crashed, aborted(this.#stopping.signal)])
+    } finally {
+      await consumer.disconnect().catch(() => undefined)
+    }
+  }
+
+  #build(): Consumer {
+    const { bytesPerPartitionMax, client, groupId, member, sessionTimeoutMs, slots } = this.#options
+    const consumer = client().consumer({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.floor(sessionTimeoutMs / 6),
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      maxBytesPerPartition: bytesPerPartitionMax,
+      partitionAssigners: [
+        assignorOf(slots, () => {
+          this.#joins += 1
+          return { member, owned: [...this.#owned], generation: this.#generation }
+        }),
+      ],
+      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
+    })
+    this.#listen(consumer)
+    return consumer
+  }
+
+  #listen(consumer: Consumer): void {
+    const { events } = this.#options
+    const whileCurrent = (act: () => void): void => {
+      if (this.#consumer === consumer) act()
+    }
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
+      whileCurrent(() => this.#joined(payload.memberId, payload.memberAssignment)),
+    )
+    consumer.on(consumer.events.REQUEST, ({ payload }) => {
+      if (payload.apiName === 'Heartbeat') this.#heartbeatSentMs = performance.now() - payload.duration
+    })
+    consumer.on(consumer.events.HEARTBEAT, ({ payload }) =>
+      whileCurrent(() => {
+        this.#generation = payload.groupGenerationId
+        this.#trustFrom(this.#heartbeatSentMs)
+        events.confirmed?.()
+      }),
+    )
+    consumer.on(consumer.events.FETCH_START, () => whileCurrent(() => events.fetching?.()))
+  }
+
+  #joined(memberId: string, assignment: Readonly<Record<string, number[]>>): void {
+    const { slots, events } = this.#options
+    // The library gives no generation. Who is still the same member and had to ask once only has missed none.
+    const isContinuous = memberId === this.#memberId && this.#joins === 1
+    this.#joins = 0
+    this.#memberId = memberId
+    this.#owned = new Set(
+      slots.all.filter((slot) =>
+        slots.partitionsOf(slot).every(({ topic, partition }) => assignment[topic]?.includes(partition)),
+      ),
+    )
+    this.#generation += 1
+    this.#trustFrom(performance.now())
+    events.joined(this.#owned, isContinuous)
+  }
+
+  #trustFrom(timeMs: number): void {
+    this.#trustedUntilMs = timeMs + this.#options.sessionTimeoutMs * (1 - MARGIN)
+  }
+
+  #forget(): void {
+    this.#memberId = ''
+    this.#owned = new Set()
+    this.#trustedUntilMs = 0
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<Error> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(new Error('stopped'))
+    signal.addEventListener('abort', () => resolve(new Error('stopped')), { once: true })
+  })
+}

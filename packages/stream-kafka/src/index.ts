@@ -1,0 +1,2 @@
+export type { KafkaStreamOptions, Retention, Sasl, SocketTarget, SslFiles } from './kafka-options.js'
+export { KafkaStream } from './kafka-stream.js'

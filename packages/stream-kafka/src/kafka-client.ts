@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
+import { PosthasteError } from '@posthaste/core'
+import { type ISocketFactory, Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from 'kafkajs'
+import type { Settings, SslFiles } from './kafka-options.js'
+
+const CONNECT_TIMEOUT_MS = 5_000
+const REQUEST_TIMEOUT_MS = 15_000
+
+/**
+ * Makes clients of the cluster. Every consumer needs one of its own: those of one client share what they know of their
+ * group's offsets.
+ */
+export function clientsOf(settings: Settings): () => Kafka {
+  const config = configOf(settings)
+  return () => new Kafka(config)
+}
+
+function configOf({ brokers, log, openSocket, prefix, sasl, ssl }: Settings): KafkaConfig {
+  return {
+    clientId: prefix,
+    brokers: brokers
+      .split(',')
+      .map((broker) => broker.trim())
+      .filter((broker) => broker !== ''),
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 },
+    logLevel: logLevel.WARN,
+    // What fails is told by whoever meets it, once: the library tells of each attempt.
+    logCreator: () => (entry) => log.debug(fieldsOf(entry), entry.log.message),
+    ...(ssl ? { ssl: ssl === true ? true : tlsOptions(ssl) } : {}),
+    ...(sasl ? { sasl: sasl as SASLOptions } : {}),
+    ...(openSocket ? { socketFactory: openSocket as ISocketFactory } : {}),
+  }
+}
+
+function fieldsOf({ log, namespace }: LogEntry): object {
+  const { timestamp, message, stack, ...fields } = log
+  return { ...fields, of: namespace }
+}
+
+function tlsOptions({ caFile, certFile, keyFile }: SslFiles): ConnectionOptions {
+  return {
+    ...(caFile ? { ca: [read(caFile)] } : {}),
+    ...(certFile ? { cert: read(certFile) } : {}),
+    ...(keyFile ? { key: read(keyFile) } : {}),
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new PosthasteError('stream-unfit', `A file for TLS cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Consumer, Delivery, Progress, PullOptions } from '@posthaste/stream'
+import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
+import { slotsTogether } from './assignor.js'
+import { Bell } from './bell.js'
+import { Checkpoints } from './checkpoints.js'
+import { Completer } from './completer.js'
+import { GroupMember } from './group-member.js'
+import { groupProgress } from './group-progress.js'
+import { KafkaDelivery } from './kafka-delivery.js'
+import { OwnedPartition, type PartitionParts } from './owned-partition.js'
+import type { Queued } from './record-queue.js'
+import type { StreamParts } from './stream-parts.js'
+import { SETTLE_MS, takeOver } from './takeover.js'
+import { TimerMover } from './timer-mover.js'
+
+const FETCH_BYTES_MAX = 1024 * 1024
+const RETRY_MS = 500
+
+/** A member of the group that consumes `calls`. It owns partitions, each of `calls` with the same one of the journal. */
+export class KafkaConsumer implements Consumer {
+  readonly #parts: StreamParts
+  readonly #groupId: string
+  readonly #memberText: string
+  readonly #bell = new Bell()
+  readonly #stopping = new AbortController()
+  readonly #member: GroupMember
+  readonly #completer: Completer
+  readonly #checkpoints: Checkpoints
+  readonly #timers: TimerMover
+  readonly #owned = new Map<number, OwnedPartition>()
+  /** Was owned, and is still recorded for a moment. */
+  readonly #losing = new Set<OwnedPartition>()
+  readonly #partitionParts: PartitionParts
+  /** Where the next pull begins, so that each partition has its turn. */
+  #turn = 0
+  #stopped: Promise<void> | undefined
+
+  constructor(parts: StreamParts, group: string, memberText: string) {
+    this.#parts = parts
+    this.#memberText = memberText
+    this.#groupId = `${parts.settings.prefix}.${group}`
+    const { log, sessionTimeoutMs } = parts.settings
+    const { calls, journal } = parts.names
+    const writer = randomUUID().slice(0, 8)
+    this.#member = new GroupMember({
+      client: parts.client,
+      groupId: this.#groupId,
+      topics: [calls, journal],
+      slots: slotsTogether([calls, journal], parts.topics.partitions),
+      member: memberText,
+      sessionTimeoutMs,
+      bytesPerPartitionMax: FETCH_BYTES_MAX,
+      log,
+      events: {
+        joined: (slots, isContinuous) => this.#joined(slots, isContinuous),
+        left: () => this.#joined(new Set(), false),
+        batch: (payload) => this.#takeBatch(payload),
+        confirmed: () => this.#bell.ring(),
+      },
+    })
+    this.#completer = new Completer({
+      ...parts,
+      sender: parts.effects,
+      member: this.#member,
+      writer,
+      log,
+      owned: (partition) => this.#owned.get(partition),
+      commit: (partition) => this.#checkpoints.commit([partition]),
+    })
+    this.#checkpoints = new Checkpoints({
+      ...parts,
+      groupId: this.#groupId,
+      member: this.#member,
+      owned: () => this.#owned.values(),
+      lost: (partition) => this.#lose(partition),
+    })
+    this.#timers = new TimerMover(parts, `${this.#groupId}.timers`)
+    this.#partitionParts = {
+      member: this.#member,
+      topics: parts.names,
+      writer,
+      changed: () => this.#bell.ring(),
+      journalLow: async (partition) => (await parts.watermarks.of(journal)).get(partition)?.low ?? 0,
+      watchdogCame: (partition, queued, message) => void this.#watchdogCame(partition, queued, message),
+    }
+  }
+
+  start(): void {
+    this.#member.start()
+    this.#checkpoints.start()
+    this.#timers.start()
+  }
+
+  async pull({ bytesMax, recordsMax, signal, waitMs }: PullOptions): Promise<Delivery[]> {
+    const untilMs = performance.now() + waitMs
+    for (;;) {
+      if (this.#stopping.signal.aborted) return []
+      const deliveries = this.#member.isTrusted ? this.#take(recordsMax, bytesMax) : []
+      if (deliveries.length > 0) return deliveries
+      const leftMs = untilMs - performance.now()
+      if (leftMs <= 0 || signal?.aborted) return []
+      await this.#bell.wait(leftMs, signal)
+    }
+  }
+
+  async progress(): Promise<readonly Progress[]> {
+    const [ends, others] = await Promise.all([
+      this.#parts.watermarks.of(this.#parts.names.calls),
+      this.#ownsAll() ? undefined : groupProgress(this.#parts.admin, this.#groupId, this.#parts.names.calls),
+    ])
+    const { hasOverdue } = this.#timers
+    return Array.from({ length: this.#parts.topics.partitions }, (_, partition): Progress => {
+      const owned = this.#owned.get(partition)
+      const { high: end = 0, low = 0 } = ends.get(partition) ?? {}
+      if (owned?.state === 'owned') {
+        return {
+          partition,
+          // What was asked for before may have come since.
+          end: Math.max(end, owned.prefix.committed),
+          committed: owned.prefix.committed,
+          inFlight: owned.deliveries.size,
+          overdue: hasOverdue,
+          owner: 'this',
+          member: this.#memberText,
+        }
+      }
+      const other = others?.get(partition)
+      const owner = other?.member === undefined || owned ? 'none' : 'other'
+      const member = owner === 'other' ? (other?.member ?? '') : ''
+      const committed = Math.max(low, other?.committed ?? 0)
+      return { partition, committed, end, inFlight: 0, overdue: hasOverdue, owner, member }
+    })
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#bell.ring()
+    const moved = this.#timers.stop()
+    await this.#completer.stop()
+    await this.#checkpoints.stop()
+    for (const partition of [...this.#owned.values(), ...this.#losing]) partition.lose()
+    this.#owned.clear()
+    this.#completer.end()
+    await Promise.all([moved, this.#member.stop()])
+  }
+
+  #take(recordsMax: number, bytesMax: number): Delivery[] {
+    const deliveries: Delivery[] = []
+    let bytes = 0
+    const owned = [...this.#owned.values()]
+    for (let index = 0; index < owned.length; index += 1) {
+      const partition = owned[(this.#turn + index) % owned.length] as OwnedPartition
+      while (deliveries.length < recordsMax && bytes < bytesMax && partition.hasNext) {
+        const queued = partition.next()
+        if (!queued) break
+        const delivery = new KafkaDelivery(queued, partition, this.#completer)
+        partition.deliveries.add(delivery)
+        deliveries.push(delivery)
+        bytes += queued.record.value.length
+      }
+      if (deliveries.length >= recordsMax || bytes >= bytesMax) {
+        // One that had more than was asked for lets the others go first.
+        this.#turn = (this.#turn + index + 1) % owned.length
+        break
+      }
+    }
+    return deliveries
+  }
+
+  #takeBatch(payload: EachBatchPayload): void {
+    const partition = this.#owned.get(payload.batch.partition)
+    if (payload.batch.topic === this.#parts.names.calls) partition?.takeBatch(payload)
+    else partition?.takeJournalBatch(payload)
+  }
+
+  #joined(slots: ReadonlySet<string>, isContinuous: boolean): void {
+    for (const partition of [...this.#owned.values()]) {
+      if (isContinuous && slots.has(String(partition.partition))) partition.rejoined()
+      else this.#giveUp(partition)
+    }
+    const taken: OwnedPartition[] = []
+    for (const slot of slots) {
+      const number = Number(slot)
+      if (this.#owned.has(number)) continue
+      const partition = new OwnedPartition(number, this.#partitionParts)
+      this.#owned.set(number, partition)
+      taken.push(partition)
+    }
+    if (taken.length > 0) void this.#takeOver(taken)
+  }
+
+  async #takeOver(taken: readonly OwnedPartition[]): Promise<void> {
+    const { log } = this.#parts.settings
+    let left = taken
+    for (let attempt = 1; left.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
+      try {
+        await takeOver(left, { ...this.#takeoverParts(), commit: (some) => this.#checkpoints.commit(some) })
+        this.#bell.ring()
+        return
+      } catch (error) {
+        if (attempt === 3) log.warn({ err: error }, 'partitions cannot be taken over; trying again')
+      }
+      await sleep(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+      left = left.filter(({ state }) => state === 'taking')
+    }
+  }
+
+  #takeoverParts() {
+    const { admin, names, settings, watermarks } = this.#parts
+    const { writer } = this.#partitionParts
+    return { admin, groupId: this.#groupId, topics: names, watermarks, checkpoints: settings.checkpoints, writer }
+  }
+
+  #giveUp(partition: OwnedPartition): void {
+    this.#owned.delete(partition.partition)
+    partition.giveUp()
+    this.#losing.add(partition)
+    setTimeout(() => this.#lose(partition), SETTLE_MS).unref()
+  }
+
+  #lose(partition: OwnedPartition): void {
+    this.#losing.delete(partition)
+    if (this.#owned.get(partition.partition) === partition) this.#owned.delete(partition.partition)
+    partition.lose()
+  }
+
+  #ownsAll(): boolean {
+    if (this.#owned.size < this.#parts.topics.partitions) return false
+    for (const { state } of this.#owned.values()) if (state !== 'owned') return false
+    return true
+  }
+
+  /**
+   * A watchdog has come due. While its call runs here it is put off; if that has ended it is done with; else the record
+   * is delivered. To know, the journal must have been read to its end: an owner of before may have recorded the end.
+   */
+  async #watchdogCame(partition: OwnedPartition, queued: Queued, message: KafkaMessage): Promise<void> {
+    const at = queued.watchdogOf as number
+    try {
+      if (!this.#completer.runs(partition.partition, at) && !partition.ledger.hasEndedOut(at)) {
+        const journal = await this.#parts.watermarks.of(this.#parts.names.journal)
+        await partition.readJournal(partition.ledger.end, journal.get(partition.partition)?.high ?? 0)
+      }
+    } catch (error) {
+      this.#parts.settings.log.warn({ err: error }, 'the journal cannot be read; a watchdog is delivered unseen')
+    }
+    if (partition.state !== 'owned') return
+    if (this.#completer.runs(partition.partition, at)) {
+      const { key, record } = { key: message.key?.toString() ?? '', record: queued.record }
+      if (!(await this.#completer.putOff(partition.partition, { ...record, key }, at))) return
+    } else if (partition.ledger.hasEndedOut(at)) partition.ledger.dropOut(at)
+    else return partition.deliver(queued)
+    partition.complete(queued.record.offset)
+  }
+}

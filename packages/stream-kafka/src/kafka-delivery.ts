@@ -1,0 +1,72 @@
+import type { Begun, Completed, Delivery, Effects, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
+import type { Claimant } from './ledger.js'
+import type { OwnedPartition } from './owned-partition.js'
+import { turnText } from './record-codec.js'
+import type { Queued } from './record-queue.js'
+
+/** What a delivery needs of its consumer. */
+export interface DeliverySource {
+  held(delivery: KafkaDelivery): boolean
+  write(delivery: KafkaDelivery, effects: Effects): Promise<Completed>
+  checkOut(delivery: KafkaDelivery, watchdog: NewTimer): Promise<Completed>
+}
+
+/** A record in the hands of a Kafka consumer. */
+export class KafkaDelivery implements Delivery, Claimant {
+  readonly record: StoredRecord
+  readonly partition: OwnedPartition
+  readonly watchdogOf: number | undefined
+  /** Whether a watchdog has its place. Changed by its consumer only. */
+  isOut = false
+  readonly #source: DeliverySource
+  readonly #loss = new AbortController()
+  #turn: string | undefined
+  #completed: Promise<Completed> | undefined
+  #checkedOut: Promise<Completed> | undefined
+
+  constructor({ record, watchdogOf }: Queued, partition: OwnedPartition, source: DeliverySource) {
+    this.record = record
+    this.watchdogOf = watchdogOf
+    this.partition = partition
+    this.#source = source
+  }
+
+  get at(): number {
+    return this.record.offset
+  }
+
+  get lost(): AbortSignal {
+    return this.#loss.signal
+  }
+
+  /** The turn that it began. */
+  get turn(): string | undefined {
+    return this.#turn
+  }
+
+  lose(): void {
+    this.#loss.abort()
+  }
+
+  held(): boolean {
+    return !this.#loss.signal.aborted && this.#source.held(this)
+  }
+
+  begin(turn: Turn): Begun {
+    this.#turn = turnText(turn)
+    return this.partition.ledger.begin(turn, this)
+  }
+
+  complete(effects: Effects = {}): Promise<Completed> {
+    // After a check-out, whose watchdog is dropped then.
+    this.#completed ??= this.#checkedOut
+      ? this.#checkedOut.then(() => this.#source.write(this, effects))
+      : this.#source.write(this, effects)
+    return this.#completed
+  }
+
+  checkOut(watchdog: NewTimer): Promise<Completed> {
+    this.#checkedOut ??= this.#completed ?? this.#source.checkOut(this, watchdog)
+    return this.#checkedOut
+  }
+}

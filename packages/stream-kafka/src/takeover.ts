@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CheckpointStore } from '@posthaste/storage'
+import { CompletedPrefix } from '@posthaste/stream'
+import type { Admin } from 'kafkajs'
+import { type CheckpointData, decodeCheckpoint } from './checkpoint-codec.js'
+import { Ledger } from './ledger.js'
+import type { OwnedPartition } from './owned-partition.js'
+import type { TopicNames } from './topic-names.js'
+import type { Marks, Watermarks } from './watermarks.js'
+
+/** How long a member that has lost a partition may still record what it has in work. */
+export const SETTLE_MS = 1_000
+
+export interface TakeoverParts {
+  readonly admin: Admin
+  readonly groupId: string
+  readonly topics: TopicNames
+  readonly watermarks: Watermarks
+  readonly checkpoints: CheckpointStore | undefined
+  readonly writer: string
+  /** Stores the checkpoints of these partitions. */
+  commit(partitions: readonly OwnedPartition[]): Promise<void>
+}
+
+interface Found {
+  readonly offset: number
+  readonly data: CheckpointData | undefined
+}
+
+/**
+ * Finds out what the last owners of partitions left, then opens them: what is completed, from their checkpoints, and
+ * which turns ended since, from the journal.
+ *
+ * A checkpoint of somebody who has not released it may be that of a member which has lost the partition a moment ago
+ * and still records what it has in work: it is waited for. So before a record is delivered, a checkpoint must stand
+ * there that is not released.
+ */
+export async function takeOver(owned: readonly OwnedPartition[], parts: TakeoverParts): Promise<void> {
+  let checkpoints = await fetchCheckpoints(owned, parts)
+  const isUsed = ({ data, offset }: Found): boolean => offset >= 0 && data?.isReleased !== true
+  if ([...checkpoints.values()].some(isUsed)) {
+    await sleep(SETTLE_MS)
+    checkpoints = await fetchCheckpoints(owned, parts)
+  }
+  const [calls, journal] = await Promise.all([
+    parts.watermarks.of(parts.topics.calls),
+    parts.watermarks.of(parts.topics.journal),
+  ])
+  const takeOne = async (partition: OwnedPartition): Promise<void> => {
+    const found = checkpoints.get(partition.partition) ?? UNTOUCHED
+    const { from, to } = begin(partition, found, calls, journal, parts.writer)
+    await partition.readJournal(from, to)
+  }
+  await Promise.all(owned.filter(isTaking).map(takeOne))
+  const unmarked = owned.filter((one) => isTaking(one) && !isUsed(checkpoints.get(one.partition) ?? UNTOUCHED))
+  if (unmarked.length > 0) await parts.commit(unmarked)
+  for (const partition of owned.filter(isTaking)) partition.open()
+}
+
+const UNTOUCHED: Found = { offset: -1, data: undefined }
+
+/**
+ * Sets up what a checkpoint says and returns what is to be read of the journal. Where there is no checkpoint, everything
+ * that stands on `calls` is to be done, and the journal says nothing of it.
+ */
+function begin(
+  partition: OwnedPartition,
+  { data, offset }: Found,
+  calls: Marks,
+  journal: Marks,
+  writer: string,
+): { from: number; to: number } {
+  const { high: end = 0, low = 0 } = calls.get(partition.partition) ?? {}
+  const { high = 0, low: journalLow = 0 } = journal.get(partition.partition) ?? {}
+  partition.committed = offset
+  partition.prefix = new CompletedPrefix(Math.max(offset, low), data?.beyond)
+  partition.inheritedEnd = end
+  partition.ledger = new Ledger(writer, data ? Math.max(data.journal, journalLow) : high)
+  return { from: data ? Math.max(data.marks, journalLow) : high, to: high }
+}
+
+async function fetchCheckpoints(
+  owned: readonly OwnedPartition[],
+  { admin, checkpoints, groupId, topics }: TakeoverParts,
+): Promise<Map<number, Found>> {
+  if (checkpoints) return claim(owned, checkpoints, groupId)
+  const [found] = await admin.fetchOffsets({ groupId, topics: [topics.calls] })
+  return new Map(
+    found?.partitions.map(({ partition, offset, metadata }) => {
+      const data = decodeCheckpoint(Number(offset), metadata)
+      return [partition, { offset: Number(offset), data: data ?? (Number(offset) < 0 ? undefined : NOTHING_SAID) }]
+    }),
+  )
+}
+
+/** Of an offset that somebody else committed: the whole journal may speak of what is beyond. */
+const NOTHING_SAID: CheckpointData = { beyond: [], journal: 0, marks: 0, isReleased: false }
+
+async function claim(
+  owned: readonly OwnedPartition[],
+  checkpoints: CheckpointStore,
+  groupId: string,
+): Promise<Map<number, Found>> {
+  const found = new Map<number, Found>()
+  for (const partition of owned) {
+    const { checkpoint, epoch } = await checkpoints.claim(`${groupId}/${partition.partition}`)
+    partition.epoch = epoch
+    const [journal, marks, released] = checkpoint.journal.split(' ')
+    const data = { journal: Number(journal), marks: Number(marks), isReleased: released === 'released' }
+    found.set(
+      partition.partition,
+      checkpoint.journal === ''
+        ? UNTOUCHED
+        : { offset: checkpoint.offset, data: { ...data, beyond: checkpoint.beyond } },
+    )
+  }
+  return found
+}
+
+/** How a checkpoint store keeps the journal's positions. */
+export function journalText({ isReleased, journal, marks }: CheckpointData): string {
+  return `${journal} ${marks}${isReleased ? ' released' : ''}`
+}
+
+function isTaking({ state }: OwnedPartition): boolean {
+  return state === 'taking'
+}

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PosthasteError } from '@posthaste/core'
+import type { Admin, ITopicConfig, ITopicMetadata } from 'kafkajs'
+import type { Settings } from './kafka-options.js'
+import type { TopicNames } from './topic-names.js'
+import { checkConfig, type FoundConfig, type TopicKind } from './topic-rules.js'
+import type { Watermarks } from './watermarks.js'
+
+/** `ConfigResourceTypes.TOPIC` of the library. */
+const TOPIC = 2
+const LEADERS_LOOK_MS = 50
+const LEADERS_WAIT_MS = 10_000
+/** What a record has besides its value, and a batch besides its records. */
+const RESERVE_BYTES = 8_192
+
+/** What the topics are like once they are there. */
+export interface Topics {
+  readonly partitions: number
+  /** By topic. */
+  readonly lanePartitions: ReadonlyMap<string, number>
+  readonly recordBytesMax: number
+}
+
+interface Wanted {
+  readonly topic: string
+  readonly kind: TopicKind
+  readonly partitions: number
+}
+
+/**
+ * Creates the topics that are missing and checks those that are there.
+ * @throws PosthasteError `stream-unfit` if one would break a promise
+ */
+export async function prepareTopics(
+  admin: Admin,
+  watermarks: Watermarks,
+  names: TopicNames,
+  settings: Settings,
+): Promise<Topics> {
+  const wanted = wantedTopics(names, settings)
+  const existing = new Set(await admin.listTopics())
+  const missing = wanted.filter(({ topic }) => !existing.has(topic))
+  if (missing.length > 0) await create(admin, missing, settings)
+  const metadata = await leaders(admin, wanted)
+  // A leader that was just named may not know of it: what is asked of it shows.
+  await Promise.all(missing.map(({ topic }) => watermarks.of(topic)))
+  const partitionsOf = (topic: string): number => metadata.get(topic)?.partitions.length ?? 0
+  const partitions = partitionsOf(names.calls)
+  if (partitionsOf(names.journal) !== partitions) {
+    throw new PosthasteError(
+      'stream-unfit',
+      `${names.calls} has ${partitions} partitions and ${names.journal} ${partitionsOf(names.journal)}: they must have as many. ` +
+        'Add partitions to the one that has fewer: kafka-topics.sh --alter --topic <topic> --partitions <number>',
+    )
+  }
+  const bytes = await checkTopics(admin, wanted, metadata, settings)
+  return {
+    partitions,
+    lanePartitions: new Map(names.lanes.map(({ topic }) => [topic, partitionsOf(topic)])),
+    recordBytesMax: bytes - RESERVE_BYTES,
+  }
+}
+
+function wantedTopics(names: TopicNames, { partitions, timerPartitions }: Settings): Wanted[] {
+  return [
+    { topic: names.calls, kind: 'calls', partitions },
+    { topic: names.journal, kind: 'journal', partitions },
+    ...names.lanes.map(({ topic }) => ({ topic, kind: 'timers' as const, partitions: timerPartitions })),
+  ]
+}
+
+async function create(admin: Admin, missing: readonly Wanted[], settings: Settings): Promise<void> {
+  const { brokers } = await admin.describeCluster()
+  const replicas = settings.replicas ?? Math.min(3, brokers.length)
+  const insync = settings.minInsyncReplicas ?? (replicas > 2 ? 2 : 1)
+  const topics = missing.map(({ topic, kind, partitions }): ITopicConfig => {
+    const { ageMs, bytes } = settings.journalRetention
+    const isJournal = kind === 'journal'
+    const config = {
+      'cleanup.policy': 'delete',
+      'retention.ms': isJournal ? ageMs : -1,
+      'retention.bytes': isJournal ? Math.ceil(bytes / partitions) : -1,
+      'message.timestamp.type': 'LogAppendTime',
+      'min.insync.replicas': insync,
+    }
+    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value: String(value) }))
+    return { topic, numPartitions: partitions, replicationFactor: replicas, configEntries }
+  })
+  try {
+    await admin.createTopics({ topics, waitForLeaders: false })
+  } catch (error) {
+    // Another process may create them at the same time.
+    const existing = new Set(await admin.listTopics())
+    if (!missing.every(({ topic }) => existing.has(topic))) throw error
+  }
+}
+
+/** Waits until every partition has a leader: of what was created a moment ago the brokers may not all know. */
+async function leaders(admin: Admin, wanted: readonly Wanted[]): Promise<Map<string, ITopicMetadata>> {
+  const untilMs = performance.now() + LEADERS_WAIT_MS
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) })
+      const isReady = ({ partitions }: ITopicMetadata): boolean =>
+        partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)
+      if (topics.length === wanted.length && topics.every(isReady)) {
+        return new Map(topics.map((each) => [each.name, each]))
+      }
+    } catch (error) {
+      if (performance.now() > untilMs) throw error
+    }
+    if (performance.now() > untilMs) {
+      throw new PosthasteError('stream-unavailable', 'Some partitions of the topics have no leader.')
+    }
+    await sleep(LEADERS_LOOK_MS)
+  }
+}
+
+/** Returns the smallest limit of a record batch. */
+async function checkTopics(
+  admin: Admin,
+  wanted: readonly Wanted[],
+  metadata: ReadonlyMap<string, ITopicMetadata>,
+  settings: Settings,
+): Promise<number> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: wanted.map(({ topic }) => ({ type: TOPIC, name: topic })),
+  })
+  let bytes = Number.POSITIVE_INFINITY
+  for (const { resourceName, configEntries } of resources) {
+    const topic = wanted.find((each) => each.topic === resourceName)
+    if (!topic) continue
+    const found: FoundConfig = new Map(configEntries.map(({ configName, configValue }) => [configName, configValue]))
+    const replicas = metadata.get(resourceName)?.partitions[0]?.replicas.length ?? 1
+    const { warnings } = checkConfig(resourceName, topic.kind, found, replicas)
+    for (const warning of warnings) settings.log.warn({ topic: resourceName }, warning)
+    bytes = Math.min(bytes, Number(found.get('max.message.bytes') ?? bytes))
+  }
+  return bytes
+}

@@ -1,0 +1,53 @@
+import type { Admin } from 'kafkajs'
+import type { Settings } from './kafka-options.js'
+
+/** Removes what lies below the committed offsets of partitions, now and then, where that has grown. */
+export class Trimmer {
+  readonly #admin: Admin
+  readonly #settings: Settings
+  /** Offsets to remove below, by topic and partition. */
+  #wanted = new Map<string, Map<number, number>>()
+  #timer: NodeJS.Timeout | undefined
+  #trimming: Promise<void> | undefined
+
+  constructor(admin: Admin, settings: Settings) {
+    this.#admin = admin
+    this.#settings = settings
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      this.#trimming ??= this.#trim().finally(() => {
+        this.#trimming = undefined
+      })
+    }, this.#settings.trimEveryMs)
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#trimming
+  }
+
+  /** Everything below `offset` may go. */
+  below(topic: string, partition: number, offset: number): void {
+    if (offset <= 0) return
+    const offsets = this.#wanted.get(topic) ?? new Map<number, number>()
+    this.#wanted.set(topic, offsets.set(partition, offset))
+  }
+
+  async #trim(): Promise<void> {
+    const wanted = this.#wanted
+    this.#wanted = new Map()
+    for (const [topic, offsets] of wanted) {
+      const partitions = [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) }))
+      try {
+        await this.#admin.deleteTopicRecords({ topic, partitions })
+      } catch (error) {
+        for (const [partition, offset] of offsets) {
+          if (!this.#wanted.get(topic)?.has(partition)) this.below(topic, partition, offset)
+        }
+        this.#settings.log.debug({ err: error, topic }, 'what is completed cannot be removed now')
+      }
+    }
+  }
+}

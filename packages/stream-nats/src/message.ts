@@ -1,0 +1,79 @@
+import type { NewRecord, NewTimer, Turn } from '@posthaste/stream'
+import type { MsgHdrs } from 'nats'
+import type { Naming } from './naming.js'
+import { decodeTurn, encodeTurn } from './turn-text.js'
+
+/** A message that a stream is to store. */
+export interface Message {
+  readonly subject: string
+  readonly data: Uint8Array
+  readonly headers: Record<string, string[]>
+}
+
+/** Drops what is published twice within a few minutes. Kept with the message, so it also says the turn. */
+const MSG_ID = 'Nats-Msg-Id'
+/** Tells our ids from those of other producers. */
+const OURS = 'posthaste '
+/** Says the turn where the server takes the id away: on what a timer brings forth. */
+const TURN = 'Posthaste-Turn'
+/** When a timer was due, in milliseconds since the Unix epoch. On what a timer brings forth. */
+const DUE = 'Posthaste-Due'
+/** Marks what may have been written before. */
+const COPY = 'Posthaste-Copy'
+const EXPECTED = 'Nats-Expected-Last-Subject-Sequence'
+
+/** What the headers of one message take at the most, with a turn in two of them. */
+export const HEADER_BYTES_MAX = 8 * 1024
+
+export function callMessage(naming: Naming, record: NewRecord, isCopy = false): Message {
+  const headers: Message['headers'] = { [MSG_ID]: [OURS + encodeTurn(record)] }
+  if (isCopy) headers[COPY] = ['1']
+  return { subject: naming.callsSubject, data: record.value, headers }
+}
+
+/** `decides`: the server is to refuse it if the turn has an entry. */
+export function journalMessage(naming: Naming, record: NewRecord, decides = false): Message {
+  return {
+    subject: naming.journalSubject(record),
+    data: record.value,
+    headers: decides ? { [EXPECTED]: ['0'] } : {},
+  }
+}
+
+/** A message schedule of the server (ADR-51). */
+export function timerMessage(naming: Naming, timer: NewTimer, isCopy = false): Message {
+  const dueMs = Math.max(0, Math.ceil(timer.dueMs))
+  const headers: Message['headers'] = {
+    [TURN]: [encodeTurn(timer)],
+    [DUE]: [String(dueMs)],
+    'Nats-Schedule': [`@at ${new Date(dueMs).toISOString()}`],
+    'Nats-Schedule-Target': [naming.callsSubject],
+  }
+  if (isCopy) headers[COPY] = ['1']
+  return { subject: naming.timerSubject(timer), data: timer.value, headers }
+}
+
+/** What the headers of a stored call say. */
+export interface CallMarks {
+  /** Undefined for a record of another producer. */
+  readonly turn: Required<Turn> | undefined
+  /** When it was due, if a timer brought it forth. */
+  readonly dueMs: number | undefined
+  readonly isCopy: boolean
+}
+
+const NO_MARKS: CallMarks = { turn: undefined, dueMs: undefined, isCopy: false }
+
+export function readMarks(headers: MsgHdrs | undefined): CallMarks {
+  if (!headers) return NO_MARKS
+  const id = headers.get(MSG_ID)
+  if (id.startsWith(OURS)) {
+    return { turn: decodeTurn(id.slice(OURS.length)), dueMs: undefined, isCopy: headers.get(COPY) !== '' }
+  }
+  const due = headers.get(DUE)
+  return {
+    turn: decodeTurn(headers.get(TURN)),
+    dueMs: due === '' ? undefined : Number(due),
+    isCopy: headers.get(COPY) !== '',
+  }
+}

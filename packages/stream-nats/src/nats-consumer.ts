@@ -1,0 +1,281 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Log, PosthasteError } from '@posthaste/core'
+import type { Begun, Completed, Consumer, Delivery, Effects, Progress, PullOptions, Turn } from '@posthaste/stream'
+import type { ConsumerInfo, JetStreamManager, Msg, StreamInfo } from 'nats'
+import { Acker } from './acker.js'
+import type { Connection } from './connection.js'
+import { type GroupOptions, type Joined, joinGroup } from './durable.js'
+import { unavailable } from './faults.js'
+import { InWork } from './in-work.js'
+import { Intake } from './intake.js'
+import { GivenUp, type Journal, untilDone } from './journal.js'
+import { callMessage, timerMessage } from './message.js'
+import type { Naming } from './naming.js'
+import { type DeliverySource, NatsDelivery, readDeliveryInfo } from './nats-delivery.js'
+import type { Publisher } from './publisher.js'
+import { Trimmer } from './trimmer.js'
+import { encodeTurn } from './turn-text.js'
+
+/** The share of the ack wait for which a sign of life counts here: clocks run at different speeds, and calls take time. */
+const HELD_SHARE = 0.9
+const TIDY_EVERY_MS = 1_000
+/** How long a stop waits for completions that the server does not take. */
+const GIVE_UP_MS = 5_000
+/** What the parts of a NATS stream share. */
+export interface NatsParts {
+  readonly connection: Connection
+  readonly manager: JetStreamManager
+  readonly naming: Naming
+  readonly calls: Publisher
+  readonly journal: Journal
+  readonly recordBytesMax: number
+  readonly log: Log
+}
+
+/** A member of a group: one of those who pull from the group's durable consumer. */
+export class NatsConsumer implements Consumer, DeliverySource {
+  readonly heldMs: number
+  readonly #parts: NatsParts
+  readonly #group: GroupOptions
+  readonly #name: string
+  readonly #member: string
+  readonly #inWork: InWork
+  readonly #intake: Intake
+  readonly #acker: Acker
+  readonly #givenUp = new AbortController()
+  readonly #trimmer: Trimmer
+  readonly #tidying: NodeJS.Timeout
+  readonly #ignoreChanges: () => void
+  /** Who works on which turn. */
+  readonly #turns = new Map<string, NatsDelivery>()
+  readonly #completing = new Set<Promise<Completed>>()
+  #handedOut = 0
+  /** Above it, what the server calls a first delivery is one. */
+  #surelyFirstAbove: number
+  #isTidying = false
+  #stopped: Promise<void> | undefined
+
+  constructor(parts: NatsParts, group: GroupOptions, joined: Joined, member: string) {
+    this.#parts = parts
+    this.#group = group
+    this.#name = joined.consumer
+    this.#member = member
+    this.heldMs = group.ackWaitMs * HELD_SHARE
+    this.#surelyFirstAbove = joined.surelyFirstAbove
+    this.#trimmer = new Trimmer(parts, joined.consumer)
+    this.#inWork = new InWork(parts.connection, group.ackWaitMs, (delivery) => this.#lose(delivery))
+    this.#acker = new Acker(parts.connection, this.#givenUp.signal)
+    this.#intake = new Intake({
+      connection: parts.connection,
+      api: `$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#name}`,
+      recordBytesMax: parts.recordBytesMax,
+      accept: (message) => this.#accept(message),
+    })
+    this.#tidying = setInterval(() => void this.#tidy(), TIDY_EVERY_MS)
+    this.#ignoreChanges = parts.connection.onChange(() => void this.#rejoin())
+  }
+
+  async pull(options: PullOptions): Promise<Delivery[]> {
+    const deliveries = await this.#intake.pull(options)
+    for (const delivery of deliveries) delivery.isHandedOut = true
+    this.#handedOut += deliveries.length
+    return deliveries
+  }
+
+  async progress(): Promise<readonly Progress[]> {
+    const [{ state }, info] = await this.#ask()
+    const end = Math.max(state.last_seq, info.delivered.stream_seq) + 1
+    const isDone = info.num_pending === 0 && info.num_ack_pending === 0
+    return [
+      {
+        partition: 0,
+        // Timers stand among the calls, so the last call that is completed may not be the last message.
+        committed: isDone ? end : info.ack_floor.stream_seq + 1,
+        end,
+        inFlight: this.#handedOut,
+        overdue: false,
+        owner: this.#stopped ? 'none' : 'this',
+        member: this.#member,
+      },
+    ]
+  }
+
+  begin(delivery: NatsDelivery, turn: Turn): Begun | Promise<Begun> {
+    const text = encodeTurn(turn)
+    const other = this.#turns.get(text)
+    if ((other && other !== delivery) || delivery.isLost) return 'copy'
+    this.#turns.set(text, delivery)
+    delivery.turnText = text
+    return this.#isSurelyFirst(delivery, turn) ? 'fresh' : this.#lookUp(delivery, turn)
+  }
+
+  complete(delivery: NatsDelivery, effects: Effects): Promise<Completed> {
+    if (this.#stopped) return Promise.resolve('lost')
+    const completing = this.#complete(delivery, effects)
+    this.#completing.add(completing)
+    return completing.finally(() => this.#completing.delete(completing))
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #ask(): Promise<[StreamInfo, ConsumerInfo]> {
+    const { manager, connection } = this.#parts
+    if (!connection.isWhole) throw unavailable('The connection to NATS is lost.')
+    try {
+      // In this order: what was stored by the first answer and is not pending by the second is completed.
+      const stream = await manager.streams.info(this.#stream)
+      return [stream, await manager.consumers.info(this.#stream, this.#name)]
+    } catch (error) {
+      throw unavailable(`NATS does not tell how far the group is: ${(error as Error).message}.`, error)
+    }
+  }
+
+  get #stream(): string {
+    return this.#parts.naming.stream('calls')
+  }
+
+  #accept(message: Msg): NatsDelivery | undefined {
+    const info = readDeliveryInfo(message.reply ?? '')
+    const same = this.#inWork.get(info.sequence)
+    if (same) {
+      // The server gave up waiting for us a moment too early and chose us again.
+      same.replySubject = info.replySubject
+      same.deliveries = info.deliveries
+      same.extendedAtMs = Math.max(same.extendedAtMs, this.#inWork.sentAfterMs)
+      return undefined
+    }
+    const delivery = new NatsDelivery(message, info, this.#inWork.sentAfterMs, this)
+    this.#inWork.add(delivery)
+    return delivery
+  }
+
+  #isSurelyFirst({ deliveries, marks, record }: NatsDelivery, { attempt = 1 }: Turn): boolean {
+    return (
+      deliveries === 1 &&
+      attempt === 1 &&
+      !marks.isCopy &&
+      marks.dueMs === undefined &&
+      record.offset > this.#surelyFirstAbove
+    )
+  }
+
+  async #lookUp(delivery: NatsDelivery, turn: Turn): Promise<Begun> {
+    const { connection, journal } = this.#parts
+    try {
+      const found = await untilDone(connection, delivery.lost, () => journal.find(turn))
+      return found ?? 'fresh'
+    } catch (error) {
+      // It is not ours any more, so nothing is to be done for it here.
+      if (error instanceof GivenUp) return 'copy'
+      throw error
+    }
+  }
+
+  async #complete(delivery: NatsDelivery, effects: Effects): Promise<Completed> {
+    const { journal = [] } = effects
+    // Another may have it. Only the journal can tell who was first.
+    if (delivery.isLost && journal.length === 0) return 'lost'
+    try {
+      this.#checkSizes(effects)
+      if ((await this.#parts.journal.decide(journal, this.#givenUp.signal)) === 'taken') return this.#lose(delivery)
+      await this.#writeSequels(effects)
+      await this.#acker.ack(delivery.replySubject)
+      this.#end(delivery)
+      return 'done'
+    } catch (error) {
+      this.#lose(delivery)
+      if (error instanceof GivenUp) return 'lost'
+      throw error
+    }
+  }
+
+  async #writeSequels({ children = [], timers = [], again = false }: Effects): Promise<void> {
+    if (children.length === 0 && timers.length === 0) return
+    const { connection, naming, calls } = this.#parts
+    let isCopy = again
+    await untilDone(connection, this.#givenUp.signal, () => {
+      const messages = [
+        ...timers.map((timer) => timerMessage(naming, timer, isCopy)),
+        ...children.map((child) => callMessage(naming, child, isCopy)),
+      ]
+      isCopy = true
+      return calls.publishAll(messages)
+    })
+  }
+
+  #checkSizes({ journal = [], children = [], timers = [] }: Effects): void {
+    for (const { value } of [...journal, ...children, ...timers]) {
+      if (value.length <= this.#parts.recordBytesMax) continue
+      throw new PosthasteError('too-large', `What follows from a record has ${value.length} bytes.`)
+    }
+  }
+
+  #end(delivery: NatsDelivery): void {
+    if (this.#inWork.remove(delivery) && delivery.isHandedOut) this.#handedOut -= 1
+    const { turnText } = delivery
+    if (turnText !== undefined && this.#turns.get(turnText) === delivery) this.#turns.delete(turnText)
+  }
+
+  #lose(delivery: NatsDelivery): 'lost' {
+    this.#end(delivery)
+    delivery.lose()
+    return 'lost'
+  }
+
+  /** The server may be one that has forgotten, or has no consumer any more. */
+  async #rejoin(): Promise<void> {
+    this.#surelyFirstAbove = Number.POSITIVE_INFINITY
+    const { connection, manager, naming, log } = this.#parts
+    if (!connection.isWhole) return
+    try {
+      this.#surelyFirstAbove = (await joinGroup(manager, naming, this.#group)).surelyFirstAbove
+    } catch (error) {
+      log.warn({ err: error }, 'the NATS consumer cannot be asked where it stands')
+    }
+  }
+
+  /** Gives back what nobody pulls, and removes what is completed. */
+  async #tidy(): Promise<void> {
+    for (const delivery of this.#intake.release()) this.#inWork.remove(delivery)
+    const { connection, log } = this.#parts
+    if (this.#isTidying || !connection.isWhole) return
+    this.#isTidying = true
+    try {
+      if ((await this.#trimmer.trim()) === 'gone') {
+        log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
+        await this.#rejoin()
+      }
+    } catch (error) {
+      if (connection.isWhole) log.warn({ err: error }, 'completed calls cannot be removed now')
+    } finally {
+      this.#isTidying = false
+    }
+  }
+
+  async #stop(): Promise<void> {
+    this.#intake.end()
+    clearInterval(this.#tidying)
+    this.#ignoreChanges()
+    await this.#finishCompletions()
+    await this.#intake.stop()
+    const left = this.#inWork.all()
+    for (const delivery of left) this.#lose(delivery)
+    await this.#intake.giveBack(left)
+    this.#inWork.stop()
+  }
+
+  /** Waits for what is being completed, but not for long. */
+  async #finishCompletions(): Promise<void> {
+    const waiting = new AbortController()
+    const givingUp = sleep(GIVE_UP_MS, undefined, { signal: waiting.signal }).then(
+      () => this.#givenUp.abort(),
+      () => undefined,
+    )
+    await Promise.allSettled([...this.#completing])
+    waiting.abort()
+    await givingUp
+  }
+}

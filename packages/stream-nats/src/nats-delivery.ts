@@ -1,0 +1,111 @@
+import type { Begun, Completed, Delivery, Effects, StoredRecord, Turn } from '@posthaste/stream'
+import type { Msg } from 'nats'
+import { type CallMarks, readMarks } from './message.js'
+
+/** What a delivery needs of its consumer. */
+export interface DeliverySource {
+  /** For how long a sign of life keeps a record here, in milliseconds. */
+  readonly heldMs: number
+  begin(delivery: NatsDelivery, turn: Turn): Begun | Promise<Begun>
+  complete(delivery: NatsDelivery, effects: Effects): Promise<Completed>
+}
+
+/** A record in the hands of a NATS consumer. */
+export class NatsDelivery implements Delivery {
+  readonly record: StoredRecord
+  readonly marks: CallMarks
+  /** How often the server has delivered it, to whomever. */
+  deliveries: number
+  /** Where its acknowledgement goes: that of the latest delivery. Changed by its consumer only. */
+  replySubject: string
+  /** Up to when, at the least, the server counted on us; by `performance.now()`. Changed by its consumer only. */
+  extendedAtMs: number
+  /** Whether somebody has pulled it. Changed by its consumer only. */
+  isHandedOut = false
+  /** What it is registered under. Changed by its consumer only. */
+  turnText: string | undefined
+  readonly #source: DeliverySource
+  #loss: AbortController | undefined
+  #isLost = false
+  #completed: Promise<Completed> | undefined
+
+  constructor(message: Msg, info: DeliveryInfo, extendedAtMs: number, source: DeliverySource) {
+    this.marks = readMarks(message.headers)
+    this.record = {
+      log: 'calls',
+      partition: 0,
+      offset: info.sequence,
+      ...(this.marks.turn ?? { key: '' }),
+      // A copy, for the original is a part of all that came with it.
+      value: Buffer.from(message.data),
+      appendedAtMs: info.storedAtMs,
+    }
+    this.deliveries = info.deliveries
+    this.replySubject = info.replySubject
+    this.extendedAtMs = extendedAtMs
+    this.#source = source
+  }
+
+  get lost(): AbortSignal {
+    if (!this.#loss) {
+      this.#loss = new AbortController()
+      if (this.#isLost) this.#loss.abort()
+    }
+    return this.#loss.signal
+  }
+
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  held(): boolean {
+    return !this.#isLost && performance.now() - this.extendedAtMs < this.#source.heldMs
+  }
+
+  begin(turn: Turn): Begun | Promise<Begun> {
+    return this.#source.begin(this, turn)
+  }
+
+  complete(effects: Effects = {}): Promise<Completed> {
+    this.#completed ??= this.#source.complete(this, effects)
+    return this.#completed
+  }
+
+  /** The record stays in work: nothing waits for it, and its sign of life goes on. */
+  checkOut(): Promise<Completed> {
+    return this.#completed ?? Promise.resolve(this.#isLost ? 'lost' : 'done')
+  }
+
+  /** For its consumer. */
+  lose(): void {
+    this.#isLost = true
+    this.#loss?.abort()
+  }
+}
+
+/** What the server says of a delivery. */
+export interface DeliveryInfo {
+  readonly replySubject: string
+  readonly deliveries: number
+  readonly sequence: number
+  readonly storedAtMs: number
+}
+
+const SHORT_TOKENS = 9
+const NANOS_PER_MS = 1e6
+
+/**
+ * Reads an acknowledgement's subject (ADR-15):
+ *
+ *     $JS.ACK[.<domain>.<account>].<stream>.<consumer>.<deliveries>.<sequence>.<nth>.<time in ns>.<pending>[.<random>]
+ */
+export function readDeliveryInfo(replySubject: string): DeliveryInfo {
+  const tokens = replySubject.split('.')
+  const at = tokens.length === SHORT_TOKENS ? 4 : 6
+  return {
+    replySubject,
+    deliveries: Number(tokens[at]),
+    sequence: Number(tokens[at + 1]),
+    storedAtMs: Math.floor(Number(tokens[at + 3]) / NANOS_PER_MS),
+  }
+}

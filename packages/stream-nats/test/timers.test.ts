@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect, headers } from 'nats'
+import t from 'tap'
+import { NatsStream } from '../src/nats-stream.js'
+import { createPrefix, NO_SERVER, optionsFor, SERVER } from './nats-harness.js'
+import { NO_OWN_SERVER, startServer } from './own-server.js'
+import { excess, GROUP, pull, pullOne, record, Streams, textOf } from './work.js'
+
+const skip = NO_SERVER
+const COMPLETED = 10_000
+
+t.test('a timer that is put twice for one turn is one, due when it was put last', { skip }, async (t) => {
+  const stream = await new Streams(t).start()
+  const consumer = await stream.consume(GROUP)
+  await stream.append('calls', [record('a'), record('b')])
+  const [a, b] = await pull(consumer, 2)
+  const turn = { generation: 2, attempt: 3 }
+  const soonMs = Date.now() + 300
+  const laterMs = Date.now() + 1_200.5
+  await a?.complete({ timers: [{ ...record('key', 'first', turn), dueMs: soonMs }] })
+  await b?.complete({ timers: [{ ...record('key', 'last', turn), dueMs: laterMs }] })
+  const due = await pullOne(consumer)
+  t.ok(Date.now() >= laterMs, 'not early')
+  t.match(due.record, { key: 'key', ...turn })
+  t.equal(textOf(due.record), 'last')
+  t.strictSame(await excess(consumer, 500), [])
+})
+
+t.test('timers outlive the removal of thousands of completed calls', { skip, timeout: 60_000 }, async (t) => {
+  const streams = new Streams(t)
+  const stream = await streams.start()
+  const consumer = await stream.consume(GROUP)
+  await stream.append('calls', [record('first')])
+  const dueMs = Date.now() + 6_000
+  const timers = Array.from({ length: 50 }, (_, index) => ({ ...record(`timer-${index}`), dueMs }))
+  await (await pullOne(consumer)).complete({ timers })
+  const appending = Promise.all(
+    Array.from({ length: COMPLETED }, (_, index) => stream.append('calls', [record(`${index}`)])),
+  )
+  let completed = 0
+  while (completed < COMPLETED) {
+    const deliveries = await pull(consumer, Math.min(500, COMPLETED - completed))
+    await Promise.all(deliveries.map((delivery) => delivery.complete()))
+    completed += deliveries.length
+  }
+  await appending
+  const nats = await connect({ servers: SERVER })
+  const manager = await nats.jetstreamManager()
+  const waiting = async (): Promise<number> => (await manager.streams.info(`${streams.prefix}-calls`)).state.messages
+  while ((await waiting()) > timers.length) await sleep(50)
+  t.ok(Date.now() < dueMs, 'the calls are gone before the timers come due')
+  t.equal(await waiting(), timers.length, 'and nothing else')
+  await nats.close()
+  const due = await pull(consumer, timers.length)
+  t.ok(Date.now() >= dueMs)
+  t.strictSame(due.map(({ record }) => textOf(record)).sort(), timers.map(textOf).sort())
+})
+
+t.test('a timer that came early by our clock is held until its time', { skip }, async (t) => {
+  const streams = new Streams(t)
+  const consumer = await (await streams.start()).consume(GROUP)
+  const nats = await connect({ servers: SERVER })
+  const publish = async (key: string, dueMs: number): Promise<void> => {
+    const marks = headers()
+    marks.set('Posthaste-Turn', `${key}.1.2`)
+    marks.set('Posthaste-Due', String(dueMs))
+    await nats.jetstream().publish(`${streams.prefix}.calls`, key, { headers: marks })
+  }
+  const dueMs = Date.now() + 700
+  await publish('early', dueMs)
+  await publish('much-too-early', Date.now() + 10_000)
+  await nats.close()
+  t.equal(textOf((await pullOne(consumer)).record), 'much-too-early', 'to be put off again by the listener')
+  const { record } = await pullOne(consumer)
+  t.ok(Date.now() >= dueMs, 'not early')
+  t.match(record, { key: 'early', attempt: 2 })
+})
+
+t.test('timers outlive a server that is killed', { skip: NO_OWN_SERVER }, async (t) => {
+  const server = await startServer(t)
+  const stream = new NatsStream(optionsFor(createPrefix(), { servers: server.url }))
+  await stream.start()
+  t.teardown(() => stream.stop())
+  const consumer = await stream.consume(GROUP)
+  await stream.append('calls', [record('first')])
+  const dueMs = Date.now() + 2_000
+  const timers = [
+    { ...record('while-away'), dueMs: Date.now() + 100 },
+    { ...record('later'), dueMs },
+  ]
+  t.equal(await (await pullOne(consumer)).complete({ timers, journal: [record('first')] }), 'done')
+  await server.kill()
+  await sleep(300)
+  await server.start()
+  const found = new Set<string>()
+  while (!found.has('later')) {
+    const due = await pullOne(consumer)
+    const text = textOf(due.record)
+    if (text === 'later') t.ok(Date.now() >= dueMs, 'not early')
+    // The server may have forgotten that the first one is completed.
+    if ((await due.begin(due.record)) === 'fresh') found.add(text)
+    await due.complete()
+  }
+  t.strictSame([...found], ['while-away', 'later'])
+})
