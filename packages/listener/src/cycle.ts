@@ -52,6 +52,8 @@ export class Cycles {
   #wake = new AbortController()
   /** The next pull is to tell at once whether there is anything. */
   #lookNow = false
+  /** Pings that wait for the stream to be drained. */
+  #pings = 0
   #failure: string | undefined
   #stopping = false
 
@@ -72,7 +74,10 @@ export class Cycles {
   async ping(by: Trigger, waitMs: number): Promise<CycleReport & { readonly drained: boolean }> {
     const untilMs = performance.now() + waitMs
     this.trigger(by)
-    const drained = await this.#drained(untilMs)
+    this.#pings += 1
+    const drained = await this.#drained(untilMs).finally(() => {
+      this.#pings -= 1
+    })
     return { drained, ...(await this.report()) }
   }
 
@@ -117,11 +122,15 @@ export class Cycles {
         log.error({ err: error }, 'the stream cannot be read; trying again')
         await dispatcher.change(AFTER_FAILURE_MS)
       }
-      // A ping that came during the last pull still waits for one of its own.
-    } while (!this.#stopping && (this.#lookNow || performance.now() < this.#lingerUntilMs || !dispatcher.isIdle))
+    } while (!this.#stopping && (this.#isWanted || !dispatcher.isIdle))
     this.#endedAt = new Date(clock.now()).toISOString()
     // Here and not when the promise settles: a trigger that comes in between would be lost.
     this.#current = undefined
+  }
+
+  /** Whether somebody waits for what the stream has: it may take a broker a while to give it. */
+  get #isWanted(): boolean {
+    return this.#lookNow || this.#pings > 0 || performance.now() < this.#lingerUntilMs
   }
 
   /** One pull, or a short wait where there is no room for one. */
