@@ -40,21 +40,38 @@ export function mayPass(error: unknown): boolean {
   return error instanceof PosthasteError && error.code !== 'too-large' && error.code !== 'stream-unfit'
 }
 
-/** What a library call of the start rejects with: wrong settings stop the start, an absent server does not. */
-export function startFault(error: unknown): PosthasteError {
+/** What a library call rejects with once the start has found everything fit. */
+export function callFault(error: unknown): PosthasteError {
   if (error instanceof PosthasteError) return error
-  const { message } = error as Error
+  return unavailable(`NATS cannot do it now: ${(error as Error).message}.`, error)
+}
+
+/**
+ * What a library call of the start rejects with: wrong settings stop the start, an absent server does not.
+ * `hasJetStream` is what the server says of itself.
+ */
+export function startFault(error: unknown, hasJetStream = false): PosthasteError {
+  if (error instanceof PosthasteError) return error
+  const { message, code = '' } = error as Error & { readonly code?: string }
+  if (CERTIFICATE.test(code)) {
+    return unfit(`The certificate of the NATS server is not trusted: ${message}. Set the CA's file.`, error)
+  }
   if (!(error instanceof NatsError)) return unavailable(`NATS cannot be reached: ${message}.`, error)
   if (error.isAuthError() || AUTH_CODES.has(error.code)) {
     return unfit(`NATS refuses the credentials: ${message}. Set a user, token or credentials file it knows.`, error)
   }
+  if (error.code === ErrorCode.ServerOptionNotAvailable) {
+    return unfit(`The NATS server lacks what is wanted: ${message}. For TLS, give it a certificate.`, error)
+  }
   if (error.api_error) return apiStartFault(error.api_error as ApiFault, error)
-  if (error.code === ErrorCode.JetStreamNotEnabled || error.code === ErrorCode.NoResponders) {
+  if (!hasJetStream && (error.code === ErrorCode.JetStreamNotEnabled || error.code === ErrorCode.NoResponders)) {
     return unfit('JetStream is not enabled on the NATS server. Start it with -js or a jetstream block.', error)
   }
   return unavailable(`NATS does not answer: ${message}.`, error)
 }
 
+/** What Node and the library say of certificates and their files. */
+const CERTIFICATE = /^TLS$|CERT|^UNABLE_TO_/
 const AUTH_CODES: ReadonlySet<string> = new Set([
   ErrorCode.AuthorizationViolation,
   ErrorCode.AuthenticationExpired,

@@ -5,6 +5,8 @@ import type { NatsDelivery } from './nats-delivery.js'
 const WORKING = Buffer.from('+WPI')
 /** Looks in an ack wait. */
 const LOOKS = 20
+/** Signs of life that are sent in one turn of the event loop. */
+const GROUP_MAX = 1_000
 
 /**
  * The records that a consumer has in its hands. Gives the server a sign of life of each, three times in an ack wait,
@@ -71,13 +73,19 @@ export class InWork {
     if (due.length > 0 && !this.#isExtending && this.#connection.isWhole) void this.#extend(due)
   }
 
-  async #extend(deliveries: readonly NatsDelivery[]): Promise<void> {
+  async #extend(due: readonly NatsDelivery[]): Promise<void> {
     this.#isExtending = true
-    const sentAtMs = performance.now()
     try {
-      const subjects = deliveries.map(({ replySubject }) => replySubject)
-      await sendGroup(this.#connection, subjects, WORKING)
-      for (const delivery of deliveries) delivery.extendedAtMs = Math.max(delivery.extendedAtMs, sentAtMs)
+      for (let from = 0; from < due.length; from += GROUP_MAX) {
+        const group = due.slice(from, from + GROUP_MAX)
+        const sentAtMs = performance.now()
+        await sendGroup(
+          this.#connection,
+          group.map(({ replySubject }) => replySubject),
+          WORKING,
+        )
+        for (const delivery of group) delivery.extendedAtMs = Math.max(delivery.extendedAtMs, sentAtMs)
+      }
     } catch {
       // The next look tries again, until the ack wait is over.
     } finally {

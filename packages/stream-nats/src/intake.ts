@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { PullOptions } from '@posthaste/stream'
 import { createInbox, type Msg, nanos, type Subscription } from 'nats'
 import { sendGroup } from './acker.js'
@@ -11,6 +12,8 @@ const STANDS_MS = 2_000
 const ANSWERED_MS = STANDS_MS + 1_000
 /** What nobody has pulled for so long goes to other members. */
 const KEEP_MS = 2_000
+/** How long a stop waits for what is on its way. */
+const DRAIN_MS_MAX = 1_000
 /** After the server could not serve a request. */
 const PAUSE_MS = 100
 /** A timer that comes early by less is a matter of clocks; what is earlier is the listener's to put off again. */
@@ -110,10 +113,17 @@ export class Intake {
     this.end()
     this.#ignoreChanges()
     // What is on its way still comes.
-    if (this.#options.connection.isWhole) await this.#subscription.drain().catch(() => undefined)
+    if (this.#options.connection.isWhole) await this.#drain()
     else this.#subscription.unsubscribe()
     this.#forgetEarly()
     this.#kept = []
+  }
+
+  async #drain(): Promise<void> {
+    const waiting = new AbortController()
+    const drained = this.#subscription.drain().catch(() => undefined)
+    await Promise.race([drained, sleep(DRAIN_MS_MAX, undefined, { signal: waiting.signal }).catch(() => undefined)])
+    waiting.abort()
   }
 
   #take({ recordsMax, bytesMax }: PullOptions): NatsDelivery[] {

@@ -8,6 +8,8 @@ export interface Message {
   readonly subject: string
   readonly data: Uint8Array
   readonly headers: Record<string, string[]>
+  /** Not to be part of a batch. */
+  readonly isAlone?: boolean
 }
 
 /** Drops what is published twice within a few minutes. Kept with the message, so it also says the turn. */
@@ -40,7 +42,10 @@ export function journalMessage(naming: Naming, record: NewRecord, decides = fals
   }
 }
 
-/** A message schedule of the server (ADR-51). */
+/**
+ * A message schedule of the server (ADR-51). What it brings forth has its headers: those of a batch would make a server
+ * that restarts believe that it stopped in the middle of one.
+ */
 export function timerMessage(naming: Naming, timer: NewTimer, isCopy = false): Message {
   const dueMs = Math.max(0, Math.ceil(timer.dueMs))
   const headers: Message['headers'] = {
@@ -50,7 +55,7 @@ export function timerMessage(naming: Naming, timer: NewTimer, isCopy = false): M
     'Nats-Schedule-Target': [naming.callsSubject],
   }
   if (isCopy) headers[COPY] = ['1']
-  return { subject: naming.timerSubject(timer), data: timer.value, headers }
+  return { subject: naming.timerSubject(timer), data: timer.value, headers, isAlone: true }
 }
 
 /** What the headers of a stored call say. */

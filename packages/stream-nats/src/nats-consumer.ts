@@ -1,18 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Log, PosthasteError } from '@posthaste/core'
 import type { Begun, Completed, Consumer, Delivery, Effects, Progress, PullOptions, Turn } from '@posthaste/stream'
-import type { ConsumerInfo, JetStreamManager, Msg, StreamInfo } from 'nats'
-import { Acker } from './acker.js'
-import type { Connection } from './connection.js'
+import type { ConsumerInfo, Msg, StreamInfo } from 'nats'
+import { Completer } from './completer.js'
 import { type GroupOptions, type Joined, joinGroup } from './durable.js'
-import { unavailable } from './faults.js'
+import { callFault, unavailable } from './faults.js'
 import { InWork } from './in-work.js'
 import { Intake } from './intake.js'
-import { GivenUp, type Journal, untilDone } from './journal.js'
-import { callMessage, timerMessage } from './message.js'
-import type { Naming } from './naming.js'
+import { GivenUp, untilDone } from './journal.js'
 import { type DeliverySource, NatsDelivery, readDeliveryInfo } from './nats-delivery.js'
-import type { Publisher } from './publisher.js'
+import type { NatsParts } from './parts.js'
 import { Trimmer } from './trimmer.js'
 import { encodeTurn } from './turn-text.js'
 
@@ -21,16 +17,6 @@ const HELD_SHARE = 0.9
 const TIDY_EVERY_MS = 1_000
 /** How long a stop waits for completions that the server does not take. */
 const GIVE_UP_MS = 5_000
-/** What the parts of a NATS stream share. */
-export interface NatsParts {
-  readonly connection: Connection
-  readonly manager: JetStreamManager
-  readonly naming: Naming
-  readonly calls: Publisher
-  readonly journal: Journal
-  readonly recordBytesMax: number
-  readonly log: Log
-}
 
 /** A member of a group: one of those who pull from the group's durable consumer. */
 export class NatsConsumer implements Consumer, DeliverySource {
@@ -41,7 +27,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
   readonly #member: string
   readonly #inWork: InWork
   readonly #intake: Intake
-  readonly #acker: Acker
+  readonly #completer: Completer
   readonly #givenUp = new AbortController()
   readonly #trimmer: Trimmer
   readonly #tidying: NodeJS.Timeout
@@ -64,7 +50,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
     this.#surelyFirstAbove = joined.surelyFirstAbove
     this.#trimmer = new Trimmer(parts, joined.consumer)
     this.#inWork = new InWork(parts.connection, group.ackWaitMs, (delivery) => this.#lose(delivery))
-    this.#acker = new Acker(parts.connection, this.#givenUp.signal)
+    this.#completer = new Completer(parts, this.#givenUp.signal)
     this.#intake = new Intake({
       connection: parts.connection,
       api: `$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#name}`,
@@ -111,6 +97,8 @@ export class NatsConsumer implements Consumer, DeliverySource {
 
   complete(delivery: NatsDelivery, effects: Effects): Promise<Completed> {
     if (this.#stopped) return Promise.resolve('lost')
+    // What is put off may be back before its completion is through, and is then no copy.
+    if (!effects.journal?.length) this.#forgetTurn(delivery)
     const completing = this.#complete(delivery, effects)
     this.#completing.add(completing)
     return completing.finally(() => this.#completing.delete(completing))
@@ -129,7 +117,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
       const stream = await manager.streams.info(this.#stream)
       return [stream, await manager.consumers.info(this.#stream, this.#name)]
     } catch (error) {
-      throw unavailable(`NATS does not tell how far the group is: ${(error as Error).message}.`, error)
+      throw callFault(error)
     }
   }
 
@@ -175,14 +163,10 @@ export class NatsConsumer implements Consumer, DeliverySource {
   }
 
   async #complete(delivery: NatsDelivery, effects: Effects): Promise<Completed> {
-    const { journal = [] } = effects
     // Another may have it. Only the journal can tell who was first.
-    if (delivery.isLost && journal.length === 0) return 'lost'
+    if (delivery.isLost && !effects.journal?.length) return 'lost'
     try {
-      this.#checkSizes(effects)
-      if ((await this.#parts.journal.decide(journal, this.#givenUp.signal)) === 'taken') return this.#lose(delivery)
-      await this.#writeSequels(effects)
-      await this.#acker.ack(delivery.replySubject)
+      if ((await this.#completer.complete(delivery, effects)) === 'taken') return this.#lose(delivery)
       this.#end(delivery)
       return 'done'
     } catch (error) {
@@ -192,29 +176,12 @@ export class NatsConsumer implements Consumer, DeliverySource {
     }
   }
 
-  async #writeSequels({ children = [], timers = [], again = false }: Effects): Promise<void> {
-    if (children.length === 0 && timers.length === 0) return
-    const { connection, naming, calls } = this.#parts
-    let isCopy = again
-    await untilDone(connection, this.#givenUp.signal, () => {
-      const messages = [
-        ...timers.map((timer) => timerMessage(naming, timer, isCopy)),
-        ...children.map((child) => callMessage(naming, child, isCopy)),
-      ]
-      isCopy = true
-      return calls.publishAll(messages)
-    })
-  }
-
-  #checkSizes({ journal = [], children = [], timers = [] }: Effects): void {
-    for (const { value } of [...journal, ...children, ...timers]) {
-      if (value.length <= this.#parts.recordBytesMax) continue
-      throw new PosthasteError('too-large', `What follows from a record has ${value.length} bytes.`)
-    }
-  }
-
   #end(delivery: NatsDelivery): void {
     if (this.#inWork.remove(delivery) && delivery.isHandedOut) this.#handedOut -= 1
+    this.#forgetTurn(delivery)
+  }
+
+  #forgetTurn(delivery: NatsDelivery): void {
     const { turnText } = delivery
     if (turnText !== undefined && this.#turns.get(turnText) === delivery) this.#turns.delete(turnText)
   }
@@ -244,10 +211,10 @@ export class NatsConsumer implements Consumer, DeliverySource {
     if (this.#isTidying || !connection.isWhole) return
     this.#isTidying = true
     try {
-      if ((await this.#trimmer.trim()) === 'gone') {
-        log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
-        await this.#rejoin()
-      }
+      const isGone = (await this.#trimmer.trim()) === 'gone'
+      if (isGone) log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
+      // Or it could not be asked before.
+      if (isGone || this.#surelyFirstAbove === Number.POSITIVE_INFINITY) await this.#rejoin()
     } catch (error) {
       if (connection.isWhole) log.warn({ err: error }, 'completed calls cannot be removed now')
     } finally {

@@ -15,14 +15,15 @@ import type { JetStreamManager } from 'nats'
 import { Bell } from './bell.js'
 import { Connection } from './connection.js'
 import { joinGroup } from './durable.js'
-import { startFault, unavailable, unfit } from './faults.js'
+import { callFault, startFault, unavailable, unfit } from './faults.js'
 import { checkAccount, checkServer, DEFAULT_RECORD_BYTES_MAX } from './fitness.js'
 import { follow, LogReader } from './follow.js'
 import { Journal } from './journal.js'
 import { callMessage, journalMessage } from './message.js'
 import { Naming } from './naming.js'
-import { NatsConsumer, type NatsParts } from './nats-consumer.js'
+import { NatsConsumer } from './nats-consumer.js'
 import type { NatsStreamOptions } from './options.js'
+import type { NatsParts } from './parts.js'
 import { countMissing, provision, wantedStreams } from './provision.js'
 import { Publisher } from './publisher.js'
 
@@ -107,7 +108,7 @@ export class NatsStream implements Stream {
       this.#consumers.add(consumer)
       return consumer
     } catch (error) {
-      throw startFault(error)
+      throw callFault(error)
     }
   }
 
@@ -145,10 +146,11 @@ export class NatsStream implements Stream {
   }
 
   async #start(): Promise<void> {
-    const { options, connection } = await this.#connect()
-    const { log, journalRetention, replicas = 1 } = options
+    const { log, journalRetention, replicas = 1 } = this.#options
+    const connection = await this.#connect()
+    const { info } = connection.nats
     try {
-      const recordBytesMax = checkServer(connection, options.recordBytesMax)
+      const recordBytesMax = checkServer(connection, this.#options.recordBytesMax)
       const manager = await connection.nats.jetstreamManager({ checkAPI: false })
       const wanted = wantedStreams(this.#naming, replicas, journalRetention)
       checkAccount(await manager.getAccountInfo(), await countMissing(manager, wanted))
@@ -159,13 +161,13 @@ export class NatsStream implements Stream {
     } catch (error) {
       await connection.close()
       if (connection.denied) throw unfit(`NATS does not permit ${connection.denied}. Allow it to this user.`, error)
-      throw startFault(error)
+      throw startFault(error, info?.jetstream)
     }
   }
 
-  async #connect(): Promise<{ options: NatsStreamOptions; connection: Connection }> {
+  async #connect(): Promise<Connection> {
     try {
-      return { options: this.#options, connection: await Connection.open(this.#options, this.#options.log) }
+      return await Connection.open(this.#options, this.#options.log)
     } catch (error) {
       throw startFault(error)
     }
@@ -228,6 +230,6 @@ async function endOf(manager: JetStreamManager, stream: string): Promise<number>
   try {
     return (await manager.streams.info(stream)).state.last_seq + 1
   } catch (error) {
-    throw startFault(error)
+    throw callFault(error)
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Log, PosthasteError } from '@posthaste/core'
 import {
+  type Authenticator,
   type ConnectionOptions,
   connect,
   credsAuthenticator,
@@ -71,7 +72,7 @@ export function openConnection(options: NatsConnectionOptions): Promise<NatsConn
     ...userOf(first),
     ...(options.credentials === undefined ? {} : { authenticator: authenticatorOf(options.credentials) }),
     ...(tls ? { tls } : {}),
-  } as ConnectionOptions)
+  })
 }
 
 interface Server extends Pick<URL, 'host' | 'username' | 'password' | 'protocol'> {}
@@ -91,7 +92,7 @@ function userOf({ username, password }: Server): Partial<ConnectionOptions> {
   return password === '' ? { token: user } : { user, pass: decodeURIComponent(password) }
 }
 
-function authenticatorOf(credentials: string): ConnectionOptions['authenticator'] {
+function authenticatorOf(credentials: string): Authenticator {
   const text = credentials.includes('-----BEGIN') ? credentials : readCredentials(credentials)
   return credsAuthenticator(new TextEncoder().encode(text))
 }

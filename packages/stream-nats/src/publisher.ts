@@ -81,24 +81,28 @@ export class Publisher {
 
   /** Settles every message of the round; never rejects. */
   async #send(round: readonly Outgoing[]): Promise<void> {
-    if (round.length >= BATCH_MIN) {
-      try {
-        const fault = await this.#sendBatch(round)
-        if (!fault) {
-          for (const { resolve } of round) resolve()
-          return
-        }
-        // Nothing of it was stored, because of one of them: let each speak for itself.
-      } catch (error) {
-        if (error instanceof PosthasteError) {
-          for (const { reject } of round) reject(error)
-          return
-        }
-      }
-    }
+    const together = round.filter(({ message }) => !message.isAlone)
+    if (together.length < BATCH_MIN) return this.#sendEach(round)
+    const alone = round.filter(({ message }) => message.isAlone)
+    await Promise.all([this.#sendTogether(together), this.#sendEach(alone)])
+  }
+
+  async #sendEach(round: readonly Outgoing[]): Promise<void> {
     await Promise.all(round.map((outgoing) => this.#sendOne(outgoing)))
   }
 
+  async #sendTogether(round: readonly Outgoing[]): Promise<void> {
+    try {
+      // If it is refused, because of one of them, nothing of it is stored: then let each speak for itself.
+      if (await this.#sendBatch(round)) return await this.#sendEach(round)
+      for (const { resolve } of round) resolve()
+    } catch (error) {
+      if (!(error instanceof PosthasteError)) return this.#sendEach(round)
+      for (const { reject } of round) reject(error)
+    }
+  }
+
+  /** Resolves with why it was refused, or undefined when it is stored. */
   async #sendBatch(round: readonly Outgoing[]): Promise<ApiFault | undefined> {
     const id = nuid.next()
     const last = round.length - 1

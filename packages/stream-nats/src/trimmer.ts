@@ -1,5 +1,5 @@
 import { findDurable } from './durable.js'
-import type { NatsParts } from './nats-consumer.js'
+import type { NatsParts } from './parts.js'
 
 /** Removes calls below what a group has completed. Every member does: it is little work, and harmless to do twice. */
 export class Trimmer {

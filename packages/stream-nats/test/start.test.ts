@@ -67,6 +67,12 @@ for (const [what, config, reason] of unfitServers) {
   })
 }
 
+t.test('where TLS is wanted a server without it is refused', { skip: NO_SERVER }, async (t) => {
+  const stream = new NatsStream(optionsFor(createPrefix(), { servers: SERVER.replace('nats:', 'tls:') }))
+  await t.rejects(stream.start(), { code: 'stream-unfit' })
+  await stream.stop()
+})
+
 t.test('a user and a password may stand in the URL', { skip: NO_OWN_SERVER }, async (t) => {
   const server = await startServer(t, () => ({ authorization: { user: 'a', password: 'p@ss' } }))
   const servers = server.url.replace('//', '//a:p%40ss@')

@@ -1,7 +1,18 @@
 import type { Consumer, Delivery, NewTimer } from '../consumer.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { BYTES_MAX, completeAll, endOf, GROUP, record, Setting, textOf, textsOf } from './setting.js'
+import {
+  BYTES_MAX,
+  completeAll,
+  endOf,
+  GROUP,
+  record,
+  Setting,
+  sortedTextsOf,
+  textOf,
+  textsOf,
+  turnOf,
+} from './setting.js'
 
 export function timersContract(t: ContractTest, harness: StreamHarness): void {
   t.test('timers are never early, and little late', async (t) => {
@@ -31,11 +42,35 @@ export function timersContract(t: ContractTest, harness: StreamHarness): void {
     t.equal(found.length, 2)
   })
 
+  t.test('what is put off comes back, however soon', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const consumer = await stream.consume(GROUP)
+    const records = Array.from({ length: 200 }, (_, index) => record(`key-${index}`))
+    await stream.append('calls', records)
+    // The timer has the record's own turn, and may be there before the record is gone.
+    for (let times = 0; times < 3; times += 1) {
+      const deliveries = await setting.pull(consumer, records.length)
+      const putOff = deliveries.map((delivery, index) => {
+        const { key, value } = delivery.record
+        return delivery.complete({
+          timers: [{ ...turnOf(delivery.record), key, value, dueMs: Date.now() + index - 100 }],
+        })
+      })
+      t.ok((await Promise.all(putOff)).every((completed) => completed === 'done'))
+    }
+    const back = await setting.pull(consumer, records.length)
+    t.strictSame(sortedTextsOf(back), records.map(textOf).sort(), 'each, once')
+    await completeAll(back)
+    t.strictSame(await setting.pullExcess(consumer), [])
+  })
+
   t.test('thousands may be due at one time', async (t) => {
     const setting = await Setting.make(t, harness)
     const stream = await setting.start()
     const consumer = await stream.consume(GROUP)
-    const dueMs = Date.now() + setting.promptMsMax
+    // Late enough for all to be put.
+    const dueMs = Date.now() + setting.waitMsMax / 4
     const timers = Array.from({ length: 6_000 }, (_, index) => ({ ...record(`key-${index}`), dueMs }))
     await putTimers(setting, consumer, timers.slice(0, 3_000))
     await putTimers(setting, consumer, timers.slice(3_000))
