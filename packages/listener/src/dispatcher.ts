@@ -19,6 +19,11 @@ const BYTES_MAX = 64 * 1024 * 1024
 const WAITING_MAX = 512
 /** No more are pulled while so many wait: many at once cost less than a few each time that one is done. */
 const WAITING_ENOUGH = 256
+/**
+ * Of these, records that are being written, beyond which no call starts: what a stream that is away does not record is
+ * called again.
+ */
+const WRITING_MAX = 2_048
 /** At first fewer may wait, and one more for each that is done: nothing is known of the targets yet. */
 const WAITING_MAX_FIRST = 128
 /** A call that would wait longer than this for its target is moved aside. */
@@ -68,11 +73,12 @@ export class Dispatcher {
   readonly #targets: Targets<Job>
   readonly #discardPace = new Pace(DISCARD_BYTES_PER_S)
   readonly #running = new Bag<Running>()
-  /** Jobs that may be in other hands: until that is known they are neither called nor let go. */
+  /** Jobs that may be in other hands, or could not be recorded: until that is over they are neither called nor let go. */
   #unheld: Job[] = []
   #waitingMax = WAITING_MAX_FIRST
   #records = 0
   #bytes = 0
+  #writing = 0
   #tally = newTally()
   #completing: Completing | undefined
   readonly #changed = new Set<() => void>()
@@ -216,7 +222,7 @@ export class Dispatcher {
   }
 
   #queue(job: Job): void {
-    if (!job.delivery.held()) {
+    if (!job.delivery.held() || this.#writing >= WRITING_MAX) {
       this.#unheld.push(job)
       return
     }
@@ -276,7 +282,7 @@ export class Dispatcher {
   }
 
   #startNext(): void {
-    if (this.#stopping) return
+    if (this.#stopping || this.#writing >= WRITING_MAX) return
     for (let next = this.#targets.next(this.#timeMs); next; next = this.#targets.next(this.#timeMs)) {
       void this.#run(next.job, next.target)
     }
@@ -352,6 +358,7 @@ export class Dispatcher {
   }
 
   #complete(delivery: Delivery, ending: Ended): void {
+    this.#writing += 1
     const completed = delivery.complete(ending.effects)
     // Those that are written together may have one promise, and then need one that waits for it.
     if (completed !== this.#completing?.completed) this.#completing = this.#awaitCompletion(completed)
@@ -359,15 +366,29 @@ export class Dispatcher {
   }
 
   #awaitCompletion(completed: Promise<Completed>): Completing {
-    const all: Completing['all'] = []
-    void completed.then((how) => {
-      if (this.#completing?.completed === completed) this.#completing = undefined
-      for (const { delivery, ending } of all) {
-        this.#count(ending, how)
-        this.#release(delivery)
-      }
-    })
-    return { completed, all }
+    const completing: Completing = { completed, all: [] }
+    void completed.then(
+      (how) => this.#completed(completing, how),
+      (error: unknown) => {
+        // Not for a while, but for good: it comes again when this member is gone.
+        this.#options.log.error({ err: error }, 'what was called cannot be recorded')
+        this.#completed(completing, 'lost')
+      },
+    )
+    return completing
+  }
+
+  #completed(completing: Completing, how: Completed): void {
+    if (this.#completing === completing) this.#completing = undefined
+    const wasBehind = this.#writing >= WRITING_MAX
+    this.#writing -= completing.all.length
+    for (const { delivery, ending } of completing.all) {
+      this.#count(ending, how)
+      this.#release(delivery)
+    }
+    if (!wasBehind) return
+    this.#sortUnheld()
+    this.#startNext()
   }
 
   #count(ending: Ended, completed: Completed): void {
