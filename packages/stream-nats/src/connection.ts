@@ -13,6 +13,8 @@ export class Connection {
   readonly #replies: Replies
   readonly #listeners = new Set<() => void>()
   #isWhole = true
+  /** Whether the server did not answer, and has said nothing since. */
+  #isSilent = false
   #isClosed = false
   /** What the server last said that this user may not do. */
   denied: string | undefined
@@ -24,7 +26,7 @@ export class Connection {
   private constructor(nats: NatsConnection, log: Log) {
     this.nats = nats
     this.#log = log
-    this.#replies = new Replies(nats)
+    this.#replies = new Replies(nats, () => this.#silent())
     void this.#watch()
     void nats.closed().then((error) => {
       if (!this.#isClosed) log.error({ err: error }, 'the connection to NATS has ended')
@@ -33,7 +35,7 @@ export class Connection {
   }
 
   get isWhole(): boolean {
-    return this.#isWhole
+    return this.#isWhole && !this.#isSilent
   }
 
   /** Whether it will not come back. */
@@ -62,7 +64,7 @@ export class Connection {
 
   /** Publishes without an answer. @throws PosthasteError `stream-unavailable` */
   publish(subject: string, data: Uint8Array, headers?: Record<string, string[]>, reply?: string): void {
-    if (!this.#isWhole) throw unavailable(AWAY)
+    if (!this.isWhole) throw unavailable(AWAY)
     this.nats.publish(subject, data, {
       ...(headers && { headers: MsgHdrsImpl.fromRecord(headers) }),
       ...(reply !== undefined && { reply }),
@@ -72,7 +74,7 @@ export class Connection {
   /** Publishes and resolves with the answer. Rejects as soon as the connection is lost. */
   request(subject: string, data: Uint8Array, headers?: Record<string, string[]>): Promise<Msg> {
     return new Promise((resolve, reject) => {
-      if (!this.#isWhole) return reject(unavailable(AWAY))
+      if (!this.isWhole) return reject(unavailable(AWAY))
       this.publish(subject, data, headers, this.#replies.expect(resolve, reject))
     })
   }
@@ -102,6 +104,27 @@ export class Connection {
     }
   }
 
+  /** Nobody else waits for a server that says nothing, until it answers again. */
+  #silent(): void {
+    if (this.#isSilent || !this.#isWhole) return
+    this.#isSilent = true
+    this.#log.warn({}, 'NATS does not answer')
+    this.#tell()
+    // A connection that breaks meanwhile has its own way back.
+    this.nats.flush().then(
+      () => this.#heard(),
+      () => undefined,
+    )
+  }
+
+  #heard(): void {
+    if (!this.#isSilent || this.#isClosed) return
+    this.#isSilent = false
+    if (!this.#isWhole) return
+    this.#log.info({}, 'NATS answers again')
+    this.#tell()
+  }
+
   #lost(): void {
     if (this.#isClosed) return
     if (this.#isWhole) this.#log.warn({}, 'the connection to NATS is lost')
@@ -114,6 +137,7 @@ export class Connection {
     if (this.#isClosed) return
     this.#log.info({}, 'the connection to NATS is back')
     this.#isWhole = true
+    this.#isSilent = false
     this.#tell()
   }
 

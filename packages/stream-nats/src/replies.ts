@@ -15,9 +15,12 @@ export class Replies {
   /** In the order in which they were asked for, so that the oldest stand first. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #sweep: NodeJS.Timeout
+  readonly #late: () => void
   #last = 0
 
-  constructor(connection: NatsConnection) {
+  /** `late` is told that an answer did not come in time. */
+  constructor(connection: NatsConnection, late: () => void) {
+    this.#late = late
     this.#inbox = `${createInbox()}.`
     connection.subscribe(`${this.#inbox}*`, { callback: (_, message) => this.#settle(message) })
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS)
@@ -59,6 +62,7 @@ export class Replies {
     for (const [token, { reject, untilMs }] of this.#waiting) {
       if (untilMs > nowMs) return
       this.#waiting.delete(token)
+      this.#late()
       reject(unavailable('NATS did not answer in time.'))
     }
   }

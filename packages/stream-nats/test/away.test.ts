@@ -74,6 +74,10 @@ t.test('a server that does not answer is given up in time', { skip: NO_OWN_SERVE
   const startedMs = performance.now()
   await t.rejects(stream.append('calls', [record('a')]), { code: 'stream-unavailable' })
   t.ok(performance.now() - startedMs < 6_500)
+  t.equal((await stream.health()).ready, false)
+  const knownMs = performance.now()
+  await t.rejects(stream.append('calls', [record('a')]), { code: 'stream-unavailable' })
+  t.ok(performance.now() - knownMs < 100, 'whoever comes next need not wait')
   server.resume()
   while (
     await stream.append('calls', [record('b')]).then(
