@@ -6,6 +6,7 @@ import type { OwnedPartition } from './owned-partition.js'
 import { journalText } from './takeover.js'
 import type { TopicNames } from './topic-names.js'
 import { Trimmer } from './trimmer.js'
+import type { Watermarks } from './watermarks.js'
 
 /** How long the last commit may take. */
 const LAST_COMMIT_MS = 5_000
@@ -13,6 +14,7 @@ const LAST_COMMIT_MS = 5_000
 export interface CheckpointParts {
   readonly settings: Settings
   readonly admin: Admin
+  readonly watermarks: Watermarks
   readonly names: TopicNames
   readonly groupId: string
   readonly member: GroupMember
@@ -31,7 +33,7 @@ export class Checkpoints {
 
   constructor(parts: CheckpointParts) {
     this.#parts = parts
-    this.#trimmer = new Trimmer(parts.admin, parts.settings)
+    this.#trimmer = new Trimmer(parts)
   }
 
   start(): void {

@@ -12,9 +12,15 @@ import type { TopicNames } from './topic-names.js'
 import type { Topics } from './topics.js'
 
 const RETRY_MS = 250
+const WARN_EVERY_MS = 5_000
 const TRUST_LOOK_MS = 50
-/** How long writing goes on for a delivery that was lost, or after the stop. */
-const GIVE_UP_MS = 5_000
+/** How long writing goes on after the stop. */
+const STOPPED_GIVE_UP_MS = 5_000
+/**
+ * How long it goes on for a delivery whose partition was lost. That does no harm, and if the brokers were away it comes
+ * before the next owner reads the journal.
+ */
+const LOST_GIVE_UP_MS = 60_000
 /** How much longer a watchdog waits if it comes due while its call is still running here. */
 const WATCHDOG_MORE_MS = 10_000
 
@@ -23,8 +29,6 @@ export interface CompleterParts {
   readonly member: GroupMember
   readonly names: TopicNames
   readonly topics: Topics
-  /** Tells what this member wrote from what others did. */
-  readonly writer: string
   readonly log: Log
   /** The partition as this member owns it now, if it does. */
   owned(partition: number): OwnedPartition | undefined
@@ -42,6 +46,7 @@ export class Completer implements DeliverySource {
   /** Calls that were checked out and still run, by partition and offset. */
   readonly #out = new Map<string, KafkaDelivery>()
   #stoppedMs: number | undefined
+  #warnedMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: CompleterParts) {
     this.#parts = parts
@@ -88,7 +93,7 @@ export class Completer implements DeliverySource {
     const { partition, at, isOut } = delivery
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
     if (!this.#mayWrite(delivery, journal.length > 0)) return this.#lost(delivery)
-    const about = journalHeaders({ at, isOut, writer: this.#parts.writer })
+    const about = journalHeaders({ at, isOut, writer: partition.writer })
     const { names } = this.#parts
     const entries = journal.map((record) => outgoing(names.journal, partition.partition, record, about))
     if (entries.length > 0) {
@@ -142,8 +147,9 @@ export class Completer implements DeliverySource {
     const first = entries[0]?.offset ?? ledger.end
     const { end } = ledger
     for (const { offset } of entries) ledger.stored(offset)
-    if (first <= end) return true
-    await owned.readJournal(end, first)
+    const reading = first <= end ? owned.journalRead : owned.readJournal(end, first)
+    if (!reading) return true
+    await reading
     return turn === undefined || !ledger.isTaken(turn)
   }
 
@@ -180,19 +186,32 @@ export class Completer implements DeliverySource {
 
   /** Tries until it is stored. Resolves false if the delivery was lost, or all was stopped, for too long. */
   async #sendUntilStored(records: readonly Outgoing[], delivery: KafkaDelivery | undefined): Promise<boolean> {
-    for (let failures = 0; ; failures += 1) {
+    for (;;) {
       try {
         await this.#parts.sender.send(records)
         return true
       } catch (error) {
-        if (failures === 0) this.#parts.log.warn({ err: error }, 'what was called cannot be recorded; trying again')
+        this.#warn(error)
         // The stream is stopped: nothing can be sent any more.
         if (error instanceof PosthasteError && error.code === 'stopping') return false
-        const overSinceMs = Math.min(this.#stoppedMs ?? Number.POSITIVE_INFINITY, lostMs(delivery))
-        if (performance.now() - overSinceMs > GIVE_UP_MS) return false
+        if (this.#hasGivenUp(delivery)) return false
       }
       await sleep(RETRY_MS)
     }
+  }
+
+  #hasGivenUp(delivery: KafkaDelivery | undefined): boolean {
+    const nowMs = performance.now()
+    const stoppedMs = this.#stoppedMs ?? nowMs
+    const lostMs = delivery?.partition.lostMs ?? nowMs
+    return nowMs - stoppedMs > STOPPED_GIVE_UP_MS || nowMs - lostMs > LOST_GIVE_UP_MS
+  }
+
+  /** Once for all that fail at about one time. */
+  #warn(error: unknown): void {
+    if (performance.now() - this.#warnedMs < WARN_EVERY_MS) return
+    this.#warnedMs = performance.now()
+    this.#parts.log.warn({ err: error, records: this.#busy.size }, 'what was called cannot be recorded; trying again')
   }
 
   /** Whether it is not known now if this is still a member of the group. */
@@ -209,7 +228,7 @@ export class Completer implements DeliverySource {
    * what followed from it here as well.
    */
   #mayWrite({ isOut, lost, partition }: KafkaDelivery, isRecorded: boolean): boolean {
-    if (lost.aborted) return false
+    if (lost.aborted || this.#stoppedMs !== undefined) return false
     return isOut || partition.state === 'owned' || (partition.state === 'losing' && isRecorded)
   }
 
@@ -225,8 +244,4 @@ export class Completer implements DeliverySource {
 
 function outKey(partition: number, at: number): string {
   return `${partition} ${at}`
-}
-
-function lostMs(delivery: KafkaDelivery | undefined): number {
-  return delivery?.partition.lostMs ?? Number.POSITIVE_INFINITY
 }

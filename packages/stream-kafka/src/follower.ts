@@ -12,6 +12,7 @@ import { topicOf } from './topic-names.js'
 import type { Watermark } from './watermarks.js'
 
 const FETCH_BYTES_MAX = 1024 * 1024
+const FETCH_WAIT_MS = 100
 /** Read ahead of whoever follows. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024
 /** When nothing comes: how often to look whether what was to be read was trimmed meanwhile. */
@@ -55,6 +56,7 @@ export class Follower {
       member: '',
       sessionTimeoutMs: parts.settings.sessionTimeoutMs,
       bytesPerPartitionMax: FETCH_BYTES_MAX,
+      fetchWaitMs: FETCH_WAIT_MS,
       log: parts.settings.log,
       events: {
         joined: () => this.#joined(),

@@ -3,8 +3,6 @@ import type { Log } from '@posthaste/core'
 import type { Consumer, EachBatchPayload, Kafka, TopicPartitionOffsetAndMetadata } from 'kafkajs'
 import { assignorOf, type Slots } from './assignor.js'
 
-/** How long the broker holds a request that finds nothing, and how soon what is resumed is asked for. */
-const FETCH_WAIT_MS = 100
 const REBUILD_FIRST_MS = 250
 const REBUILD_LAST_MS = 5_000
 /** How long leaving the group may take. */
@@ -13,7 +11,7 @@ const LEAVE_MS = 3_000
 const MARGIN = 0.2
 
 export interface GroupMemberOptions {
-  /** Makes a client of the cluster. */
+  /** Makes a client for one member of a group. */
   readonly client: () => Kafka
   readonly groupId: string
   readonly topics: readonly string[]
@@ -22,16 +20,15 @@ export interface GroupMemberOptions {
   readonly member: string
   readonly sessionTimeoutMs: number
   readonly bytesPerPartitionMax: number
+  /** How long the broker holds a request that finds nothing, and how soon what is resumed is asked for. */
+  readonly fetchWaitMs: number
   readonly log: Log
   readonly events: GroupEvents
 }
 
 export interface GroupEvents {
-  /**
-   * Tells what is owned from now on. All is read from committed offsets then, unless it is sought. What was owned before
-   * was not in other hands meanwhile, if `isContinuous`.
-   */
-  joined(slots: ReadonlySet<string>, isContinuous: boolean): void
+  /** Tells what is owned from now on. All is read from committed offsets then, unless it is sought. */
+  joined(slots: ReadonlySet<string>, meanwhile: Meanwhile): void
   /** Nothing is owned any more, until it has joined again. */
   left(): void
   batch(payload: EachBatchPayload): void
@@ -40,6 +37,14 @@ export interface GroupEvents {
   /** A fetch begins. */
   fetching?(): void
 }
+
+/**
+ * Whether what a member owned can have been in other hands since:
+ * - `kept`: no.
+ * - `moved`: for a moment.
+ * - `expelled`: for as long as it was silent.
+ */
+export type Meanwhile = 'kept' | 'moved' | 'expelled'
 
 /**
  * A member of a consumer group. Joins again by itself, with a new consumer where the library gives up, until it is
@@ -105,19 +110,29 @@ export class GroupMember {
   }
 
   #whileMember(act: (consumer: Consumer) => void): void {
-    if (this.#consumer && this.hasJoined) act(this.#consumer)
+    if (!this.#consumer || !this.hasJoined) return
+    try {
+      act(this.#consumer)
+    } catch (error) {
+      // It has crashed and will tell so in a moment: then another takes its place, and all is read anew.
+      this.#options.log.debug({ err: error }, 'a consumer is gone')
+    }
   }
 
   /** One consumer after the other, each until the library gives up on it. */
   async #run(): Promise<void> {
     const { log, groupId } = this.#options
     let waitMs = REBUILD_FIRST_MS
+    let failures = 0
     while (!this.#stopping.signal.aborted) {
       const startedMs = performance.now()
       try {
         await this.#consume()
       } catch (error) {
-        if (!this.#stopping.signal.aborted) log.warn({ err: error, groupId }, 'the consumer failed and is built anew')
+        // Once, however long it lasts.
+        const level = failures === 0 || this.hasJoined ? 'warn' : 'debug'
+        failures = this.hasJoined ? 1 : failures + 1
+        if (!this.#stopping.signal.aborted) log[level]({ err: error, groupId }, 'a consumer failed; joining anew')
       }
       this.#consumer = undefined
       if (this.hasJoined) {
@@ -159,13 +174,13 @@ export class GroupMember {
   }
 
   #build(): Consumer {
-    const { bytesPerPartitionMax, client, groupId, member, sessionTimeoutMs, slots } = this.#options
+    const { bytesPerPartitionMax, client, fetchWaitMs, groupId, member, sessionTimeoutMs, slots } = this.#options
     const consumer = client().consumer({
       groupId,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: sessionTimeoutMs,
       heartbeatInterval: Math.floor(sessionTimeoutMs / 6),
-      maxWaitTimeInMs: FETCH_WAIT_MS,
+      maxWaitTimeInMs: fetchWaitMs,
       maxBytesPerPartition: bytesPerPartitionMax,
       partitionAssigners: [
         assignorOf(slots, () => {
@@ -203,7 +218,7 @@ export class GroupMember {
   #joined(memberId: string, assignment: Readonly<Record<string, number[]>>): void {
     const { slots, events } = this.#options
     // The library gives no generation. Who is still the same member and had to ask once only has missed none.
-    const isContinuous = memberId === this.#memberId && this.#joins === 1
+    const meanwhile = memberId !== this.#memberId ? 'expelled' : this.#joins === 1 ? 'kept' : 'moved'
     this.#joins = 0
     this.#memberId = memberId
     this.#owned = new Set(
@@ -213,7 +228,7 @@ export class GroupMember {
     )
     this.#generation += 1
     this.#trustFrom(performance.now())
-    events.joined(this.#owned, isContinuous)
+    events.joined(this.#owned, meanwhile)
   }
 
   #trustFrom(timeMs: number): void {

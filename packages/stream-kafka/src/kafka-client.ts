@@ -2,21 +2,34 @@ import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { PosthasteError } from '@posthaste/core'
 import { type ISocketFactory, Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from 'kafkajs'
+import type { Connections } from './connections.js'
 import type { Settings, SslFiles } from './kafka-options.js'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 15_000
 
-/**
- * Makes clients of the cluster. Every consumer needs one of its own: those of one client share what they know of their
- * group's offsets.
- */
-export function clientsOf(settings: Settings): () => Kafka {
-  const config = configOf(settings)
-  return () => new Kafka(config)
+/** Whoever waits for an answer is told soon. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 }
+/** A member of a group goes on trying for seconds: a broker that starts anew still knows it. */
+const MEMBER_RETRY = { ...RETRY, retries: 9 }
+
+/** Makes clients of the cluster. */
+export interface Clients {
+  /** For requests that somebody waits for. */
+  create(): Kafka
+  /** For one member of a group: consumers of one client share what they know of their group's offsets. */
+  createForMember(): Kafka
 }
 
-function configOf({ brokers, log, openSocket, prefix, sasl, ssl }: Settings): KafkaConfig {
+export function clientsOf(settings: Settings, connections: Connections): Clients {
+  const config: KafkaConfig = { ...configOf(settings), socketFactory: connections.open as ISocketFactory }
+  return {
+    create: () => new Kafka({ ...config, retry: RETRY }),
+    createForMember: () => new Kafka({ ...config, retry: MEMBER_RETRY }),
+  }
+}
+
+function configOf({ brokers, log, prefix, sasl, ssl }: Settings): KafkaConfig {
   return {
     clientId: prefix,
     brokers: brokers
@@ -25,13 +38,11 @@ function configOf({ brokers, log, openSocket, prefix, sasl, ssl }: Settings): Ka
       .filter((broker) => broker !== ''),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 },
     logLevel: logLevel.WARN,
     // What fails is told by whoever meets it, once: the library tells of each attempt.
     logCreator: () => (entry) => log.debug(fieldsOf(entry), entry.log.message),
     ...(ssl ? { ssl: ssl === true ? true : tlsOptions(ssl) } : {}),
     ...(sasl ? { sasl: sasl as SASLOptions } : {}),
-    ...(openSocket ? { socketFactory: openSocket as ISocketFactory } : {}),
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer, Delivery, Progress, PullOptions } from '@posthaste/stream'
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
@@ -6,9 +5,10 @@ import { slotsTogether } from './assignor.js'
 import { Bell } from './bell.js'
 import { Checkpoints } from './checkpoints.js'
 import { Completer } from './completer.js'
-import { GroupMember } from './group-member.js'
+import { GroupMember, type Meanwhile } from './group-member.js'
 import { groupProgress } from './group-progress.js'
 import { KafkaDelivery } from './kafka-delivery.js'
+import { translate } from './kafka-errors.js'
 import { OwnedPartition, type PartitionParts } from './owned-partition.js'
 import type { Queued } from './record-queue.js'
 import type { StreamParts } from './stream-parts.js'
@@ -16,6 +16,7 @@ import { SETTLE_MS, takeOver } from './takeover.js'
 import { TimerMover } from './timer-mover.js'
 
 const FETCH_BYTES_MAX = 1024 * 1024
+const FETCH_WAIT_MS = 100
 const RETRY_MS = 500
 
 /** A member of the group that consumes `calls`. It owns partitions, each of `calls` with the same one of the journal. */
@@ -43,7 +44,6 @@ export class KafkaConsumer implements Consumer {
     this.#groupId = `${parts.settings.prefix}.${group}`
     const { log, sessionTimeoutMs } = parts.settings
     const { calls, journal } = parts.names
-    const writer = randomUUID().slice(0, 8)
     this.#member = new GroupMember({
       client: parts.client,
       groupId: this.#groupId,
@@ -52,10 +52,11 @@ export class KafkaConsumer implements Consumer {
       member: memberText,
       sessionTimeoutMs,
       bytesPerPartitionMax: FETCH_BYTES_MAX,
+      fetchWaitMs: FETCH_WAIT_MS,
       log,
       events: {
-        joined: (slots, isContinuous) => this.#joined(slots, isContinuous),
-        left: () => this.#joined(new Set(), false),
+        joined: (slots, meanwhile) => this.#joined(slots, meanwhile),
+        left: () => this.#joined(new Set(), 'moved'),
         batch: (payload) => this.#takeBatch(payload),
         confirmed: () => this.#bell.ring(),
       },
@@ -64,7 +65,6 @@ export class KafkaConsumer implements Consumer {
       ...parts,
       sender: parts.effects,
       member: this.#member,
-      writer,
       log,
       owned: (partition) => this.#owned.get(partition),
       commit: (partition) => this.#checkpoints.commit([partition]),
@@ -80,7 +80,6 @@ export class KafkaConsumer implements Consumer {
     this.#partitionParts = {
       member: this.#member,
       topics: parts.names,
-      writer,
       changed: () => this.#bell.ring(),
       journalLow: async (partition) => (await parts.watermarks.of(journal)).get(partition)?.low ?? 0,
       watchdogCame: (partition, queued, message) => void this.#watchdogCame(partition, queued, message),
@@ -106,12 +105,16 @@ export class KafkaConsumer implements Consumer {
   }
 
   async progress(): Promise<readonly Progress[]> {
-    const [ends, others] = await Promise.all([
-      this.#parts.watermarks.of(this.#parts.names.calls),
-      this.#ownsAll() ? undefined : groupProgress(this.#parts.admin, this.#groupId, this.#parts.names.calls),
-    ])
+    // Asked first: what is moved meanwhile stands before the end that is asked for.
     const { hasOverdue } = this.#timers
-    return Array.from({ length: this.#parts.topics.partitions }, (_, partition): Progress => {
+    const { admin, names, topics, watermarks } = this.#parts
+    const [ends, others] = await Promise.all([
+      watermarks.of(names.calls),
+      this.#ownsAll() ? undefined : groupProgress(admin, this.#groupId, names.calls),
+    ]).catch((error: unknown) => {
+      throw translate(error)
+    })
+    return Array.from({ length: topics.partitions }, (_, partition): Progress => {
       const owned = this.#owned.get(partition)
       const { high: end = 0, low = 0 } = ends.get(partition) ?? {}
       if (owned?.state === 'owned') {
@@ -180,9 +183,11 @@ export class KafkaConsumer implements Consumer {
     else partition?.takeJournalBatch(payload)
   }
 
-  #joined(slots: ReadonlySet<string>, isContinuous: boolean): void {
+  #joined(slots: ReadonlySet<string>, meanwhile: Meanwhile): void {
     for (const partition of [...this.#owned.values()]) {
-      if (isContinuous && slots.has(String(partition.partition))) partition.rejoined()
+      if (meanwhile === 'kept' && slots.has(String(partition.partition))) partition.rejoined()
+      // The next owner has waited for us already.
+      else if (meanwhile === 'expelled') this.#lose(partition)
       else this.#giveUp(partition)
     }
     const taken: OwnedPartition[] = []
@@ -214,8 +219,7 @@ export class KafkaConsumer implements Consumer {
 
   #takeoverParts() {
     const { admin, names, settings, watermarks } = this.#parts
-    const { writer } = this.#partitionParts
-    return { admin, groupId: this.#groupId, topics: names, watermarks, checkpoints: settings.checkpoints, writer }
+    return { admin, groupId: this.#groupId, topics: names, watermarks, checkpoints: settings.checkpoints }
   }
 
   #giveUp(partition: OwnedPartition): void {

@@ -14,6 +14,7 @@ import type {
 } from '@posthaste/stream'
 import type { Admin, Producer } from 'kafkajs'
 import { Availability } from './availability.js'
+import { Connections } from './connections.js'
 import { Follower } from './follower.js'
 import { clientsOf } from './kafka-client.js'
 import { KafkaConsumer } from './kafka-consumer.js'
@@ -46,6 +47,7 @@ export class KafkaStream implements Stream {
   readonly #stopping = new AbortController()
   readonly #consumers = new Set<Consumer>()
   readonly #following = new Set<Promise<void>>()
+  readonly #connections: Connections
   #starting: Promise<void> | undefined
   #started: Started | undefined
   #stopped: Promise<void> | undefined
@@ -53,6 +55,7 @@ export class KafkaStream implements Stream {
 
   constructor(options: KafkaStreamOptions) {
     this.#settings = settingsOf(options)
+    this.#connections = new Connections(options.openSocket)
   }
 
   get supports(): StreamSupports {
@@ -144,8 +147,8 @@ export class KafkaStream implements Stream {
 
   async #start(): Promise<void> {
     const settings = this.#settings
-    const client = clientsOf(settings)
-    const kafka = client()
+    const clients = clientsOf(settings, this.#connections)
+    const kafka = clients.create()
     const admin = kafka.admin()
     const producer = kafka.producer({
       allowAutoTopicCreation: false,
@@ -165,7 +168,7 @@ export class KafkaStream implements Stream {
       this.#recordBytesMax = topics.recordBytesMax
       const availability = new Availability(admin, settings.log)
       const effects = new Sender(producer, availability, topics.recordBytesMax)
-      const parts = { settings, client, admin, names, topics, effects, watermarks }
+      const parts = { settings, client: clients.createForMember, admin, names, topics, effects, watermarks }
       const appends = new Sender(producer, availability, topics.recordBytesMax)
       this.#started = { parts, admin, producer, availability, appends }
     } catch (error) {
@@ -178,8 +181,11 @@ export class KafkaStream implements Stream {
     this.#stopping.abort()
     await this.#starting?.catch(() => undefined)
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop()))
-    if (!this.#started) return
-    const { admin, appends, availability, parts, producer } = this.#started
+    if (this.#started) await this.#end(this.#started)
+    this.#connections.close()
+  }
+
+  async #end({ admin, appends, availability, parts, producer }: Started): Promise<void> {
     const senders = [appends, parts.effects]
     await within(STOP_MS, Promise.all(senders.map((sender) => sender.idle())))
     for (const sender of senders) sender.reject(new PosthasteError('stopping', 'The stream is stopping.'))

@@ -35,6 +35,7 @@ interface EndedOut {
  */
 export class Ledger {
   readonly #writer: string
+  readonly #marks: number
   /** Of journal offsets: what is completed with its effects. */
   readonly #journal: CompletedPrefix
   readonly #working = new Map<string, Claimant>()
@@ -49,9 +50,10 @@ export class Ledger {
   readonly #endedOut = new Map<number, EndedOut>()
   #end: number
 
-  /** `journal` is where it must have been read from, and what is below needs no effects any more. */
-  constructor(writer: string, journal: number) {
+  /** What stands in the journal below `journal` needs no effects any more; what does below `marks`, no watchdog either. */
+  constructor(writer: string, journal: number, marks = 0) {
     this.#writer = writer
+    this.#marks = marks
     this.#journal = new CompletedPrefix(journal)
     this.#end = journal
   }
@@ -81,14 +83,15 @@ export class Ledger {
     const { about, offset } = entry
     const text = turnText(entry.turn)
     this.#end = Math.max(this.#end, offset + 1)
-    if (!about && !isInherited) {
+    // Ours are found only if an attempt to write them was stored and not acknowledged: then they were written again.
+    if (about ? about.writer === this.#writer : !isInherited) {
       this.#journal.complete(offset)
       return
     }
-    const isHistory = this.#ended.has(text) || about?.writer === this.#writer
+    const isHistory = this.#ended.has(text)
     this.#remember(text)
     if (offset < this.position) {
-      if (about?.isOut) this.#endedOut.set(about.at, endedOut(offset))
+      if (about?.isOut && offset >= this.#marks) this.#endedOut.set(about.at, endedOut(offset))
     } else if (isHistory) this.#journal.complete(offset)
     else if (!about) this.#openTurn.set(text, entry)
     else if (about.isOut) this.#openOut.set(about.at, entry)

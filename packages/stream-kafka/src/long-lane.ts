@@ -30,6 +30,7 @@ export class LongLane implements LanePartition {
     this.lane = lane
     this.partition = partition
     this.#parts = parts
+    parts.member.pause(lane.topic, partition)
   }
 
   get isOverdue(): boolean {
@@ -39,6 +40,7 @@ export class LongLane implements LanePartition {
 
   /** The library knows where to read from. */
   open(): void {
+    this.#emptyFetches = 0
     this.#parts.member.resume(this.lane.topic, this.partition)
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { CompletedPrefix } from '@posthaste/stream'
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
 import { type CheckpointData, encodeCheckpoint } from './checkpoint-codec.js'
@@ -27,7 +28,6 @@ export type OwnerState = 'taking' | 'owned' | 'losing' | 'lost'
 export interface PartitionParts {
   readonly member: GroupMember
   readonly topics: TopicNames
-  readonly writer: string
   /** A record can be pulled. */
   readonly changed: () => void
   /** Where the journal of a partition begins. */
@@ -39,6 +39,8 @@ export interface PartitionParts {
 /** A partition of `calls` and of the journal, from its assignment to this member until it is lost. */
 export class OwnedPartition {
   readonly partition: number
+  /** Tells what is written under this ownership from what others wrote, and this member before. */
+  readonly writer = randomUUID().slice(0, 8)
   state: OwnerState = 'taking'
   /** Deliveries whose record is not completed. */
   readonly deliveries = new Set<KafkaDelivery>()
@@ -62,11 +64,12 @@ export class OwnedPartition {
   #isCrowded = false
   #reading: Reading | undefined
   #lastRead: Promise<void> = Promise.resolve()
+  #reads = 0
 
   constructor(partition: number, parts: PartitionParts) {
     this.partition = partition
     this.#parts = parts
-    this.ledger = new Ledger(parts.writer, 0)
+    this.ledger = new Ledger(this.writer, 0)
     const { member, topics } = parts
     member.pause(topics.calls, partition)
     member.pause(topics.journal, partition)
@@ -101,16 +104,24 @@ export class OwnedPartition {
     for (const message of batch.messages) {
       const offset = Number(message.offset)
       if (offset < this.#readOffset) continue
+      this.#passTo(offset)
       this.#readOffset = offset + 1
       if (this.prefix.isCompleted(offset)) continue
       const queued = { record: stored('calls', this.partition, message), watchdogOf: watchdogOf(message) }
       if (queued.watchdogOf === undefined) this.#queue.push(queued)
       else this.#parts.watchdogCame(this, queued, message)
     }
-    this.#readOffset = Math.max(this.#readOffset, Number(batch.lastOffset()) + 1)
+    this.#passTo(Number(batch.lastOffset()) + 1)
     resolveOffset(batch.lastOffset())
     if (this.#queue.length >= QUEUE_RECORDS_MAX || this.#queue.bytes >= QUEUE_BYTES_MAX) this.#pause()
     this.#parts.changed()
+  }
+
+  /** There are no records up to `offset`: others may have removed some, and the marks of transactions are none. */
+  #passTo(offset: number): void {
+    if (offset <= this.#readOffset) return
+    this.complete(this.#readOffset, offset)
+    this.#readOffset = offset
   }
 
   /** The next record that is not completed. */
@@ -130,16 +141,25 @@ export class OwnedPartition {
     this.#parts.changed()
   }
 
-  complete(offset: number): void {
-    this.prefix.complete(offset)
+  complete(offset: number, end = offset + 1): void {
+    this.prefix.complete(offset, end)
     this.isDirty = true
   }
 
   /** Reads the journal from one offset to before another into the ledger. One at a time, in order of the calls. */
   readJournal(from: number, to: number): Promise<void> {
-    const read = this.#lastRead.then(() => this.#readJournal(from, to))
-    this.#lastRead = read.catch(() => undefined)
-    return read
+    this.#reads += 1
+    this.#lastRead = this.#lastRead
+      .then(() => this.#readJournal(from, to))
+      .finally(() => {
+        this.#reads -= 1
+      })
+    return this.#lastRead
+  }
+
+  /** The journal being read, if it is. */
+  get journalRead(): Promise<void> | undefined {
+    return this.#reads > 0 ? this.#lastRead : undefined
   }
 
   takeJournalBatch({ batch, resolveOffset }: EachBatchPayload): void {

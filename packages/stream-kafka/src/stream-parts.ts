@@ -8,6 +8,7 @@ import type { Watermarks } from './watermarks.js'
 /** What the parts of a stream that was started share. */
 export interface StreamParts {
   readonly settings: Settings
+  /** Makes a client for one member of a group. */
   readonly client: () => Kafka
   readonly admin: Admin
   readonly names: TopicNames

@@ -11,13 +11,18 @@ import type { Marks, Watermarks } from './watermarks.js'
 /** How long a member that has lost a partition may still record what it has in work. */
 export const SETTLE_MS = 1_000
 
+/**
+ * Entries that are read besides those that must be: after a crash timers that came due a moment before may come again,
+ * and their turns are known then.
+ */
+const RECENT = 500
+
 export interface TakeoverParts {
   readonly admin: Admin
   readonly groupId: string
   readonly topics: TopicNames
   readonly watermarks: Watermarks
   readonly checkpoints: CheckpointStore | undefined
-  readonly writer: string
   /** Stores the checkpoints of these partitions. */
   commit(partitions: readonly OwnedPartition[]): Promise<void>
 }
@@ -48,7 +53,7 @@ export async function takeOver(owned: readonly OwnedPartition[], parts: Takeover
   ])
   const takeOne = async (partition: OwnedPartition): Promise<void> => {
     const found = checkpoints.get(partition.partition) ?? UNTOUCHED
-    const { from, to } = begin(partition, found, calls, journal, parts.writer)
+    const { from, to } = begin(partition, found, calls, journal)
     await partition.readJournal(from, to)
   }
   await Promise.all(owned.filter(isTaking).map(takeOne))
@@ -68,15 +73,18 @@ function begin(
   { data, offset }: Found,
   calls: Marks,
   journal: Marks,
-  writer: string,
 ): { from: number; to: number } {
   const { high: end = 0, low = 0 } = calls.get(partition.partition) ?? {}
   const { high = 0, low: journalLow = 0 } = journal.get(partition.partition) ?? {}
   partition.committed = offset
   partition.prefix = new CompletedPrefix(Math.max(offset, low), data?.beyond)
   partition.inheritedEnd = end
-  partition.ledger = new Ledger(writer, data ? Math.max(data.journal, journalLow) : high)
-  return { from: data ? Math.max(data.marks, journalLow) : high, to: high }
+  if (!data) {
+    partition.ledger = new Ledger(partition.writer, high)
+    return { from: high, to: high }
+  }
+  partition.ledger = new Ledger(partition.writer, Math.max(data.journal, journalLow), data.marks)
+  return { from: Math.max(data.marks - RECENT, journalLow), to: high }
 }
 
 async function fetchCheckpoints(

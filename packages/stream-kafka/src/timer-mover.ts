@@ -10,6 +10,8 @@ import type { LaneTopic } from './topic-names.js'
 import { Trimmer } from './trimmer.js'
 
 const FETCH_BYTES_MAX = 256 * 1024
+/** Lanes are read a second before they must be, and there are many of them. */
+const FETCH_WAIT_MS = 400
 const RETRY_MS = 500
 
 /** A member of the group that moves timers: from lane to lane as their time comes closer, and to `calls` when it has come. */
@@ -37,10 +39,11 @@ export class TimerMover {
       member: '',
       sessionTimeoutMs,
       bytesPerPartitionMax: FETCH_BYTES_MAX,
+      fetchWaitMs: Math.min(FETCH_WAIT_MS, sessionTimeoutMs / 20),
       log,
       events: {
-        joined: (slots) => this.#joined(slots),
-        left: () => this.#joined(new Set()),
+        joined: (slots, meanwhile) => this.#joined(slots, meanwhile === 'kept'),
+        left: () => this.#joined(new Set(), false),
         batch: (payload) => this.#lanes.get(slotOf(payload.batch.topic, payload.batch.partition))?.takeBatch(payload),
         fetching: () => {
           for (const lane of this.#lanes.values()) lane.fetching()
@@ -48,7 +51,7 @@ export class TimerMover {
       },
     })
     this.#laneParts = { ...parts, sender: parts.effects, member: this.#member, log }
-    this.#trimmer = new Trimmer(parts.admin, parts.settings)
+    this.#trimmer = new Trimmer(parts)
   }
 
   /** Whether timers that are due may be still to be moved, as far as this member can know. */
@@ -75,10 +78,10 @@ export class TimerMover {
   }
 
   /** What is moved by two members for a moment is moved twice, and one turn all the same. */
-  #joined(slots: ReadonlySet<string>): void {
+  #joined(slots: ReadonlySet<string>, isKept: boolean): void {
     this.#hasJoined = true
     for (const [slot, lane] of this.#lanes) {
-      if (slots.has(slot)) lane.rejoined()
+      if (isKept && slots.has(slot)) lane.rejoined()
       else {
         void lane.close()
         this.#lanes.delete(slot)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PosthasteError } from '@posthaste/core'
 import type { Admin, ITopicConfig, ITopicMetadata } from 'kafkajs'
+import { isMoving } from './kafka-errors.js'
 import type { Settings } from './kafka-options.js'
 import type { TopicNames } from './topic-names.js'
 import { checkConfig, type FoundConfig, type TopicKind } from './topic-rules.js'
@@ -9,7 +10,7 @@ import type { Watermarks } from './watermarks.js'
 /** `ConfigResourceTypes.TOPIC` of the library. */
 const TOPIC = 2
 const LEADERS_LOOK_MS = 50
-const LEADERS_WAIT_MS = 10_000
+const LEADERS_WAIT_MS = 30_000
 /** What a record has besides its value, and a batch besides its records. */
 const RESERVE_BYTES = 8_192
 
@@ -43,7 +44,7 @@ export async function prepareTopics(
   if (missing.length > 0) await create(admin, missing, settings)
   const metadata = await leaders(admin, wanted)
   // A leader that was just named may not know of it: what is asked of it shows.
-  await Promise.all(missing.map(({ topic }) => watermarks.of(topic)))
+  for (const { topic } of missing) await led(watermarks, topic)
   const partitionsOf = (topic: string): number => metadata.get(topic)?.partitions.length ?? 0
   const partitions = partitionsOf(names.calls)
   if (partitionsOf(names.journal) !== partitions) {
@@ -113,6 +114,18 @@ async function leaders(admin: Admin, wanted: readonly Wanted[]): Promise<Map<str
       throw new PosthasteError('stream-unavailable', 'Some partitions of the topics have no leader.')
     }
     await sleep(LEADERS_LOOK_MS)
+  }
+}
+
+async function led(watermarks: Watermarks, topic: string): Promise<void> {
+  const untilMs = performance.now() + LEADERS_WAIT_MS
+  for (;;) {
+    try {
+      await watermarks.of(topic)
+      return
+    } catch (error) {
+      if (!isMoving(error) || performance.now() > untilMs) throw error
+    }
   }
 }
 

@@ -1,18 +1,23 @@
 import type { Admin } from 'kafkajs'
 import type { Settings } from './kafka-options.js'
+import type { Watermarks } from './watermarks.js'
+
+export interface TrimmerParts {
+  readonly admin: Admin
+  readonly settings: Settings
+  readonly watermarks: Watermarks
+}
 
 /** Removes what lies below the committed offsets of partitions, now and then, where that has grown. */
 export class Trimmer {
-  readonly #admin: Admin
-  readonly #settings: Settings
+  readonly #parts: TrimmerParts
   /** Offsets to remove below, by topic and partition. */
   #wanted = new Map<string, Map<number, number>>()
   #timer: NodeJS.Timeout | undefined
   #trimming: Promise<void> | undefined
 
-  constructor(admin: Admin, settings: Settings) {
-    this.#admin = admin
-    this.#settings = settings
+  constructor(parts: TrimmerParts) {
+    this.#parts = parts
   }
 
   start(): void {
@@ -20,7 +25,7 @@ export class Trimmer {
       this.#trimming ??= this.#trim().finally(() => {
         this.#trimming = undefined
       })
-    }, this.#settings.trimEveryMs)
+    }, this.#parts.settings.trimEveryMs)
   }
 
   async stop(): Promise<void> {
@@ -36,17 +41,20 @@ export class Trimmer {
   }
 
   async #trim(): Promise<void> {
+    const { admin, watermarks } = this.#parts
     const wanted = this.#wanted
     this.#wanted = new Map()
     for (const [topic, offsets] of wanted) {
       const partitions = [...offsets].map(([partition, offset]) => ({ partition, offset: String(offset) }))
       try {
-        await this.#admin.deleteTopicRecords({ topic, partitions })
+        // The library asks for no metadata here, and fails without.
+        await watermarks.of(topic)
+        await admin.deleteTopicRecords({ topic, partitions })
       } catch (error) {
         for (const [partition, offset] of offsets) {
           if (!this.#wanted.get(topic)?.has(partition)) this.below(topic, partition, offset)
         }
-        this.#settings.log.debug({ err: error, topic }, 'what is completed cannot be removed now')
+        this.#parts.settings.log.debug({ err: error, topic }, 'what is completed cannot be removed now')
       }
     }
   }

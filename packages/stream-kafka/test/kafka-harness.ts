@@ -18,7 +18,7 @@ export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 export const SESSION_MS = 2_000
 
 export const kafkaHarness: StreamHarness = {
-  promptMsMax: 1_000,
+  promptMsMax: 750,
   waitMsMax: 15_000,
   deposes: false,
   create: async () => new KafkaStorage(),
@@ -40,6 +40,21 @@ export class KafkaStorage implements StreamStorage {
     this.#lines.get(stream)?.cut()
     // Ends its timers. What it would say to the brokers does not reach them, so nobody waits for it.
     void stream.stop()
+  }
+
+  /** Cuts the connections of a stream, and mends them again. */
+  cut(stream: Stream): void {
+    this.#lines.get(stream)?.cut()
+  }
+
+  mend(stream: Stream): void {
+    this.#lines.get(stream)?.mend()
+  }
+
+  /** Where the first partition of a topic begins that has been trimmed; 0 if none has. */
+  async low(name: string): Promise<number> {
+    const offsets = await withAdmin((admin) => admin.fetchTopicOffsets(`${this.prefix}.${name}`))
+    return Math.max(...offsets.map(({ low }) => Number(low)))
   }
 
   async destroy(): Promise<void> {
@@ -101,8 +116,12 @@ class Line {
     return socket
   }
 
+  mend(): void {
+    this.#isCut = false
+  }
+
   cut(): void {
     this.#isCut = true
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets) socket.destroy(new Error('the line is cut'))
   }
 }

@@ -1,0 +1,51 @@
+import t from 'tap'
+import { partitionOf } from '../src/partition-of.js'
+import { checkConfig } from '../src/topic-rules.js'
+
+const fit = new Map([
+  ['cleanup.policy', 'delete'],
+  ['retention.ms', '-1'],
+  ['retention.bytes', '-1'],
+  ['min.insync.replicas', '2'],
+  ['message.timestamp.type', 'LogAppendTime'],
+])
+const having = (name: string, value: string): Map<string, string> => new Map([...fit, [name, value]])
+
+t.test('topics that keep the promises pass', async (t) => {
+  t.strictSame(checkConfig('p.calls', 'calls', fit, 3), { warnings: [] })
+  t.strictSame(checkConfig('p.journal', 'journal', having('retention.ms', '1000'), 3), { warnings: [] })
+})
+
+t.test('what would break one is refused, with the command that mends it', async (t) => {
+  for (const [kind, name, value] of [
+    ['calls', 'retention.ms', '604800000'],
+    ['timers', 'retention.bytes', '1000'],
+    ['calls', 'cleanup.policy', 'compact,delete'],
+    ['journal', 'cleanup.policy', 'compact'],
+  ] as const) {
+    const wanted = name === 'cleanup.policy' ? 'delete' : '-1'
+    t.throws(() => checkConfig('p.topic', kind, having(name, value), 1), {
+      code: 'stream-unfit',
+      message: new RegExp(`p\\.topic has ${name}=${value} and must have ${wanted}.*--add-config ${name}=${wanted}`),
+    })
+  }
+})
+
+t.test('what may lose something is warned of', async (t) => {
+  t.equal(checkConfig('p.calls', 'calls', having('min.insync.replicas', '1'), 3).warnings.length, 1)
+  t.equal(checkConfig('p.calls', 'calls', having('min.insync.replicas', '1'), 1).warnings.length, 0)
+  t.equal(checkConfig('p.calls', 'calls', having('message.timestamp.type', 'CreateTime'), 3).warnings.length, 1)
+})
+
+t.test('the partition of a key never changes, and all have their share', async (t) => {
+  t.strictSame(
+    ['', 'a', 'one-key', '0190b5a4-7c3e-7d2a-9b1f-3f6f2f1f9a01'].map((key) => partitionOf(key, 24)),
+    [6, 21, 17, 4],
+  )
+  const counts = new Array<number>(24).fill(0)
+  for (let index = 0; index < 24_000; index += 1) {
+    const partition = partitionOf(`0190b5a4-7c3e-7d2a-9b1f-${String(index).padStart(12, '0')}`, 24)
+    counts[partition] = (counts[partition] ?? 0) + 1
+  }
+  t.ok(Math.min(...counts) > 800 && Math.max(...counts) < 1_200, counts.join(' '))
+})
