@@ -39,6 +39,8 @@ export interface LanePartition {
   rejoined(): void
   /** Where to go on from, if that has changed since it was asked for. */
   changedPosition(): LanePosition | undefined
+  /** What `changedPosition` told could not be committed. */
+  positionNotKept(): void
   /** Resolves when nothing moves any more. */
   close(): Promise<void>
 }

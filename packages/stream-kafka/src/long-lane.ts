@@ -68,6 +68,10 @@ export class LongLane implements LanePartition {
     return { offset: this.#offset, metadata: '' }
   }
 
+  positionNotKept(): void {
+    this.#isChanged = true
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#wake)

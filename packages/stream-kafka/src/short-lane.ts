@@ -101,6 +101,10 @@ export class ShortLane implements LanePartition {
     return { offset: committed, metadata }
   }
 
+  positionNotKept(): void {
+    this.#isChanged = true
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)

@@ -15,7 +15,7 @@ export const SETTLE_MS = 1_000
  * Entries that are read besides those that must be: after a crash timers that came due a moment before may come again,
  * and their turns are known then.
  */
-const RECENT = 500
+const RECENT = 2_000
 
 export interface TakeoverParts {
   readonly admin: Admin

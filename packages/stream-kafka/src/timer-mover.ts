@@ -140,9 +140,11 @@ export class TimerMover {
 
   async #commit(): Promise<void> {
     const offsets: TopicPartitionOffsetAndMetadata[] = []
+    const changed: LanePartition[] = []
     for (const lane of this.#lanes.values()) {
       const position = lane.changedPosition()
       if (!position) continue
+      changed.push(lane)
       const { lane: of, partition } = lane
       offsets.push({ topic: of.topic, partition, offset: String(position.offset), metadata: position.metadata })
     }
@@ -151,7 +153,8 @@ export class TimerMover {
       await this.#member.commit(offsets)
       for (const { offset, partition, topic } of offsets) this.#trimmer.below(topic, partition, Number(offset))
     } catch (error) {
-      // It is committed with what is moved next; until then it would be moved again, and be one turn all the same.
+      // The next time is good enough: until then it would be moved again, and be one turn all the same.
+      for (const lane of changed) lane.positionNotKept()
       this.#parts.settings.log.debug({ err: error }, 'checkpoints of timers cannot be committed now')
     }
   }
