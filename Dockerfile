@@ -6,7 +6,7 @@ COPY . .
 RUN node scripts/prepare.mjs
 # What runs, without its tests, and what that depends on: of the versions in the lockfile, and without their scripts.
 RUN mkdir /posthaste \
-  && cp -r --parents LICENSE package.json pnpm-lock.yaml pnpm-workspace.yaml packages/*/package.json packages/*/dist/src /posthaste \
+  && cp -r --parents LICENSE package.json pnpm-lock.yaml pnpm-workspace.yaml patches packages/*/package.json packages/*/dist/src /posthaste \
   && cd /posthaste \
   && CI=true npx --yes pnpm@10.34.9 --filter "@posthaste/cli..." install --prod --frozen-lockfile --ignore-scripts
 
