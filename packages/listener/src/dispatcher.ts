@@ -203,7 +203,7 @@ export class Dispatcher {
     // What names no turn must be read for that: another producer wrote it.
     const origin = delivery.record.key === '' ? undefined : peekOrigin(delivery.record.value)
     const target = origin === undefined ? undefined : this.#targets.known(origin)
-    if (!target || !this.#waitsTooLong(target, this.#timeMs)) return false
+    if (!target || this.#canBegin(target) || !this.#waitsTooLong(target, this.#timeMs)) return false
     const timer = { ...delivery.record, dueMs: this.#returnMs(target) }
     this.#complete(delivery, { state: 'spilled', effects: { timers: [timer] } })
     return true
@@ -228,9 +228,14 @@ export class Dispatcher {
     }
     const nowMs = this.#timeMs
     const target = this.#targets.of(originOf(job.call.target), nowMs)
-    if (target.waitingCount === 0 && this.#targets.begin(target, nowMs)) void this.#run(job, target)
+    if (this.#canBegin(target) && this.#targets.begin(target, nowMs)) void this.#run(job, target)
     else if (this.#waitsTooLong(target, nowMs)) this.#spill(job, target)
     else this.#targets.wait(target, job, nowMs)
+  }
+
+  /** Whether a call could start at once: however slow the others are that run, it has a place. */
+  #canBegin(target: Target<Job>): boolean {
+    return target.waitingCount === 0 && this.#targets.canBegin(target, this.#timeMs)
   }
 
   /** Whether one more call must not wait for a target here: it would take long, or others need the room. */

@@ -65,9 +65,16 @@ export class Targets<W> {
     return target.take('last', nowMs)
   }
 
+  /** Whether there is a place for one call. */
+  canBegin(target: Target<W>, nowMs: number): boolean {
+    const free = this.#placesMax - this.#running
+    if (!target.hasPlace || target.running >= Math.max(1, free * SHARE_OF_FREE)) return false
+    return free > 0 && !this.keepsOut(target, nowMs)
+  }
+
   /** Takes a place for one call, if there is one. */
   begin(target: Target<W>, nowMs: number): boolean {
-    if (!this.#canBegin(target, nowMs)) return false
+    if (!this.canBegin(target, nowMs)) return false
     this.#running += 1
     target.begin(nowMs)
     return true
@@ -128,11 +135,5 @@ export class Targets<W> {
 
   async close(): Promise<void> {
     await Promise.all([...this.#targets.values()].map((target) => target.close()))
-  }
-
-  #canBegin(target: Target<W>, nowMs: number): boolean {
-    const free = this.#placesMax - this.#running
-    if (!target.hasPlace || target.running >= Math.max(1, free * SHARE_OF_FREE)) return false
-    return free > 0 && !this.keepsOut(target, nowMs)
   }
 }

@@ -87,3 +87,22 @@ t.test('however many targets hang, those that answer go on, and pulling does not
   const tookMs = performance.now() - startedMs
   t.ok(tookMs < 6_000, `5,000 calls among 5,000 that hang in ${Math.round(tookMs)} ms`)
 })
+
+t.test('a call that has a place starts at once, however long another takes', async (t) => {
+  const target = await startTarget(t, ({ url }, response) => {
+    setTimeout(() => response.end(), url === '/long' ? 8_000 : 0)
+  })
+  const { listener, stream } = await startListener(t, { concurrencyPerTarget: 2 })
+  await submit(stream, Array(4).fill({ target: `${target.url}/first` }))
+  await listener.ping('ping', 0)
+  await until(() => target.seen.length === 4)
+  await submit(stream, [{ target: `${target.url}/long` }])
+  await until(() => target.seen.length === 5)
+  // By now its silence is so long that a call without a place would be moved aside.
+  await new Promise((resolve) => setTimeout(resolve, 5_000))
+  await submit(stream, [{ target: `${target.url}/quick` }])
+  const startedMs = performance.now()
+  await until(() => target.seen.some(({ url }) => url === '/quick'))
+  t.ok(performance.now() - startedMs < 500, 'called at once')
+  t.equal((await listener.report()).spilled, 0)
+})

@@ -12,6 +12,8 @@ export type Role = 'all' | 'accepter' | 'listener'
 
 /** How long the listener may take to say whether it is ready. */
 const ANSWER_MS_MAX = 2_000
+/** The largest instruction to be accepted must be able to have so many bytes. */
+const ACCEPTED_BYTES_MIN = 64 * 1024
 /** How often to try again where the stream is away. */
 const RETRY_MS = 1_000
 
@@ -60,7 +62,7 @@ export class Server {
     this.#backend = await openBackend(this.#config, this.#log)
     if (this.#role === 'listener') this.#listener = new LocalListener(this.#config, this.#backend, this.#log)
     if (this.#role === 'all') this.#listener = new ListenerThread(this.#config)
-    const isStreamThere = await this.#try(this.#backend.stream.start(), 'the stream is away')
+    const isStreamThere = await this.#try(this.#startStream(this.#backend), 'the stream is away')
     const url = await this.#accepter.start()
     if (isStreamThere && (await this.#startListener(url))) return url
     this.#starting = this.#startLater(this.#backend, url).catch((error: Error) => this.#fail(error))
@@ -68,12 +70,12 @@ export class Server {
   }
 
   /** Waits for the stream, however long it takes. */
-  async #startLater({ stream }: Backend, url: string): Promise<void> {
+  async #startLater(backend: Backend, url: string): Promise<void> {
     const { signal } = this.#stopping
     do await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
     while (
       !signal.aborted &&
-      !((await this.#try(stream.start(), 'the stream is still away')) && (await this.#startListener(url)))
+      !((await this.#try(this.#startStream(backend), 'the stream is still away')) && (await this.#startListener(url)))
     )
     if (!signal.aborted) this.#log.info({}, 'the stream is there')
   }
@@ -83,6 +85,22 @@ export class Server {
       return false
     this.#isListening = true
     return true
+  }
+
+  async #startStream({ stream }: Backend): Promise<void> {
+    await stream.start()
+    this.#checkLimits()
+  }
+
+  /** @throws PosthasteError `stream-unfit` if next to nothing could be accepted */
+  #checkLimits(): void {
+    if (this.#recordBytesMax >= ACCEPTED_BYTES_MIN) return
+    const { recordBytesMax } = (this.#backend as Backend).stream.supports
+    const detail =
+      `The stream takes records of ${recordBytesMax} bytes. With responses of up to ${this.#config.responseSize} bytes in ` +
+      `the journal, instructions of ${Math.max(0, this.#recordBytesMax)} bytes could be accepted; ${ACCEPTED_BYTES_MIN} are ` +
+      "wanted. Raise the broker's limit, or lower POSTHASTE_RESPONSE_SIZE."
+    throw new PosthasteError('stream-unfit', detail)
   }
 
   /** Whether a step of the start succeeded, or must be tried again. */

@@ -45,7 +45,6 @@ export class EmbeddedStream implements Stream {
     recordBytesMax: 16 * 1024 * 1024,
     machines: false,
     members: 'stand-by',
-    ordered: true,
     atomic: true,
     watchdogs: true,
   }

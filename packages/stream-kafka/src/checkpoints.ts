@@ -50,7 +50,8 @@ export class Checkpoints {
     const commit = this.commit(owned, true).catch((error: unknown) => {
       this.#parts.settings.log.warn({ err: error }, 'the last checkpoint could not be committed')
     })
-    await Promise.race([commit, sleep(LAST_COMMIT_MS, undefined, abort).catch(() => undefined)])
+    const trim = commit.then(() => this.#trimmer.trim())
+    await Promise.race([trim, sleep(LAST_COMMIT_MS, undefined, abort).catch(() => undefined)])
     abort.abort()
   }
 

@@ -32,7 +32,7 @@ export interface KafkaStreamOptions {
   readonly timerPartitions?: number
   /** How many lanes of timers beyond the one of seconds there are: enough for a year if left out. Fewer mean more moves. */
   readonly timerLanes?: number
-  /** Copies of each topic when it is created; the broker's default if left out. */
+  /** Copies of each topic when it is created; as many as there are brokers, but no more than 3, if left out. */
   readonly replicas?: number
   /** Copies that must have a record before it counts as durable: 2 of 3 or more, else 1, if left out. */
   readonly minInsyncReplicas?: number

@@ -63,7 +63,6 @@ export class KafkaStream implements Stream {
       recordBytesMax: this.#recordBytesMax,
       machines: true,
       members: 'share',
-      ordered: true,
       atomic: false,
       watchdogs: true,
     }

@@ -1,5 +1,7 @@
 import { PosthasteError } from '@posthaste/core'
 
+const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'gzip'])
+
 export type TopicKind = 'calls' | 'journal' | 'timers'
 
 /** Names and values as the broker tells them. */
@@ -23,6 +25,8 @@ export function checkConfig(
   if (found.get('cleanup.policy')?.includes('compact')) {
     refuse('cleanup.policy', 'delete', 'compaction would remove records that are still needed')
   }
+  const compression = found.get('compression.type') ?? 'producer'
+  if (!READABLE.has(compression)) refuse('compression.type', 'producer', 'nothing else but gzip can be read')
   if (kind !== 'journal') {
     const what = kind === 'calls' ? 'calls that wait' : 'timers that wait'
     for (const setting of ['retention.ms', 'retention.bytes']) {

@@ -22,7 +22,7 @@ export class Trimmer {
 
   start(): void {
     this.#timer ??= setInterval(() => {
-      this.#trimming ??= this.#trim().finally(() => {
+      this.#trimming ??= this.trim().finally(() => {
         this.#trimming = undefined
       })
     }, this.#parts.settings.trimEveryMs)
@@ -40,7 +40,8 @@ export class Trimmer {
     this.#wanted.set(topic, offsets.set(partition, offset))
   }
 
-  async #trim(): Promise<void> {
+  /** Removes now what may go. */
+  async trim(): Promise<void> {
     const { admin, watermarks } = this.#parts
     const wanted = this.#wanted
     this.#wanted = new Map()

@@ -22,8 +22,9 @@ t.test('what would break one is refused, with the command that mends it', async 
     ['timers', 'retention.bytes', '1000'],
     ['calls', 'cleanup.policy', 'compact,delete'],
     ['journal', 'cleanup.policy', 'compact'],
+    ['calls', 'compression.type', 'zstd'],
   ] as const) {
-    const wanted = name === 'cleanup.policy' ? 'delete' : '-1'
+    const wanted = { 'cleanup.policy': 'delete', 'compression.type': 'producer' }[name as string] ?? '-1'
     t.throws(() => checkConfig('p.topic', kind, having(name, value), 1), {
       code: 'stream-unfit',
       message: new RegExp(`p\\.topic has ${name}=${value} and must have ${wanted}.*--add-config ${name}=${wanted}`),

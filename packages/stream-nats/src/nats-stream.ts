@@ -66,7 +66,6 @@ export class NatsStream implements Stream {
       recordBytesMax: this.#recordBytesMax,
       machines: true,
       members: 'share',
-      ordered: false,
       atomic: false,
       watchdogs: false,
     }

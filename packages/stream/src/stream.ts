@@ -9,8 +9,6 @@ export interface StreamSupports {
   readonly machines: boolean
   /** Whether the members of a group share the work, or one works and the others stand by. */
   readonly members: 'share' | 'stand-by'
-  /** Whether the records of one key are delivered in their order. */
-  readonly ordered: boolean
   /** Whether a completion and what follows from it are one step; if not, see `Delivery.begin`. */
   readonly atomic: boolean
   /** Whether a call that is checked out is completed, with a watchdog in its place; if not, its record stays in work. */

@@ -45,7 +45,7 @@ export const SETTINGS = {
   }),
   kafkaReplicas: integer(0, 16, {
     default: '0',
-    description: "Replicas of topics that are created; 0 for the broker's default.",
+    description: 'Replicas of topics that are created; 0 for as many as there are brokers, but no more than 3.',
   }),
   kafkaMinInsyncReplicas: integer(0, 16, {
     default: '0',
