@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '@posthaste/core'
 import type { Consumer, EachBatchPayload, Kafka, TopicPartitionOffsetAndMetadata } from 'kafkajs'
 import { assignorOf, type Slots } from './assignor.js'
+import { MEMBER_RETRY } from './kafka-client.js'
 
 const REBUILD_FIRST_MS = 250
 const REBUILD_LAST_MS = 5_000
@@ -188,7 +189,7 @@ export class GroupMember {
           return { member, owned: [...this.#owned], generation: this.#generation }
         }),
       ],
-      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
+      retry: { ...MEMBER_RETRY, restartOnFailure: async () => false },
     })
     this.#listen(consumer)
     return consumer

@@ -10,8 +10,11 @@ const REQUEST_TIMEOUT_MS = 15_000
 
 /** Whoever waits for an answer is told soon. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 }
-/** A member of a group goes on trying for seconds: a broker that starts anew still knows it. */
-const MEMBER_RETRY = { ...RETRY, retries: 9 }
+/**
+ * A member of a group goes on trying for two minutes: brokers that come back still know it, while a new member would
+ * have to wait until the session of the old one is over.
+ */
+export const MEMBER_RETRY = { ...RETRY, retries: 120 }
 
 /** Makes clients of the cluster. */
 export interface Clients {
