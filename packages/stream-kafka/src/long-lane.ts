@@ -38,9 +38,14 @@ export class LongLane implements LanePartition {
     return this.#wake === undefined && this.#emptyFetches < EMPTY_FETCHES
   }
 
-  /** The library knows where to read from. */
-  open(): void {
+  /** Where there is no checkpoint the library begins at the start. */
+  open(checkpoint: LanePosition | undefined): void {
     this.#emptyFetches = 0
+    if (checkpoint) {
+      this.#offset = checkpoint.offset
+      // Not left to the library: it may still have in mind where this lane was sought when it was here before.
+      this.#parts.member.seek(this.lane.topic, this.partition, checkpoint.offset)
+    }
     this.#parts.member.resume(this.lane.topic, this.partition)
   }
 

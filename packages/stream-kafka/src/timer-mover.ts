@@ -121,10 +121,10 @@ export class TimerMover {
     }
   }
 
-  /** Of the short lane, whose checkpoints say more than an offset. By slot. */
+  /** By slot. */
   async #checkpoints(): Promise<Map<string, LanePosition>> {
     const { admin, names } = this.#parts
-    const topics = names.lanes.filter(({ lengthMs }) => lengthMs === 0).map(({ topic }) => topic)
+    const topics = names.lanes.map(({ topic }) => topic)
     const found = await admin.fetchOffsets({ groupId: this.#groupId, topics })
     return new Map(
       found.flatMap(({ partitions, topic }) =>

@@ -166,6 +166,10 @@ export class Intake {
     if (this.#askedFor > 0) this.#askedFor -= 1
     const delivery = this.#options.accept(message)
     if (!delivery) return
+    this.#sort(delivery)
+  }
+
+  #sort(delivery: NatsDelivery): void {
     const earlyMs = (delivery.marks.dueMs ?? 0) - Date.now()
     if (earlyMs > 0 && earlyMs < EARLY_MS_MAX) this.#hold(delivery, earlyMs)
     else this.#keep(delivery)
@@ -188,9 +192,12 @@ export class Intake {
   #hold(delivery: NatsDelivery, earlyMs: number): void {
     const timer = setTimeout(() => {
       this.#early.delete(delivery)
-      this.#keep(delivery)
+      // Timers of Node's may fire a moment early.
+      this.#sort(delivery)
     }, earlyMs)
     this.#early.set(delivery, timer)
+    // It has taken a place in the request that others may want.
+    if (this.#askedFor === 0) this.#bell.ring()
   }
 
   #keep(delivery: NatsDelivery): void {

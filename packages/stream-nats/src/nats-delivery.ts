@@ -38,7 +38,8 @@ export class NatsDelivery implements Delivery {
       ...(this.marks.turn ?? { key: '' }),
       // A copy, for the original is a part of all that came with it.
       value: Buffer.from(message.data),
-      appendedAtMs: info.storedAtMs,
+      // A timer is fired a little early, and counts from when it is due.
+      appendedAtMs: Math.max(info.storedAtMs, this.marks.dueMs ?? 0),
     }
     this.deliveries = info.deliveries
     this.replySubject = info.replySubject
