@@ -20,10 +20,10 @@ const WAITING_MAX = 512
 /** No more are pulled while so many wait: many at once cost less than a few each time that one is done. */
 const WAITING_ENOUGH = 256
 /**
- * Of these, records that are being written, beyond which no call starts: what a stream that is away does not record is
- * called again.
+ * Of these, records of calls whose end is being written, beyond which no call starts: what a stream that is away does not
+ * record is called again.
  */
-const WRITING_MAX = 2_048
+const UNRECORDED_MAX = 2_048
 /** At first fewer may wait, and one more for each that is done: nothing is known of the targets yet. */
 const WAITING_MAX_FIRST = 128
 /** A call that would wait longer than this for its target is moved aside. */
@@ -78,7 +78,7 @@ export class Dispatcher {
   #waitingMax = WAITING_MAX_FIRST
   #records = 0
   #bytes = 0
-  #writing = 0
+  #unrecorded = 0
   #tally = newTally()
   #completing: Completing | undefined
   readonly #changed = new Set<() => void>()
@@ -221,8 +221,13 @@ export class Dispatcher {
     this.#release(delivery)
   }
 
+  /** Whether so many calls are not recorded yet that more of them would be made in vain. */
+  get #isBehind(): boolean {
+    return this.#unrecorded >= UNRECORDED_MAX
+  }
+
   #queue(job: Job): void {
-    if (!job.delivery.held() || this.#writing >= WRITING_MAX) {
+    if (!job.delivery.held() || this.#isBehind) {
       this.#unheld.push(job)
       return
     }
@@ -287,7 +292,7 @@ export class Dispatcher {
   }
 
   #startNext(): void {
-    if (this.#stopping || this.#writing >= WRITING_MAX) return
+    if (this.#stopping || this.#isBehind) return
     for (let next = this.#targets.next(this.#timeMs); next; next = this.#targets.next(this.#timeMs)) {
       void this.#run(next.job, next.target)
     }
@@ -363,7 +368,7 @@ export class Dispatcher {
   }
 
   #complete(delivery: Delivery, ending: Ended): void {
-    this.#writing += 1
+    if (isEndOfCall(ending)) this.#unrecorded += 1
     const completed = delivery.complete(ending.effects)
     // Those that are written together may have one promise, and then need one that waits for it.
     if (completed !== this.#completing?.completed) this.#completing = this.#awaitCompletion(completed)
@@ -385,9 +390,9 @@ export class Dispatcher {
 
   #completed(completing: Completing, how: Completed): void {
     if (this.#completing === completing) this.#completing = undefined
-    const wasBehind = this.#writing >= WRITING_MAX
-    this.#writing -= completing.all.length
+    const wasBehind = this.#isBehind
     for (const { delivery, ending } of completing.all) {
+      if (isEndOfCall(ending)) this.#unrecorded -= 1
       this.#count(ending, how)
       this.#release(delivery)
     }
@@ -411,6 +416,11 @@ export class Dispatcher {
   #notify(): void {
     for (const wake of this.#changed) wake()
   }
+}
+
+/** What is moved aside was not called. */
+function isEndOfCall({ state }: Ended): boolean {
+  return state !== 'spilled' && state !== 'deferred' && state !== 'repeated'
 }
 
 function jobOf(delivery: Delivery, { call, settled }: DecodedCall): Job {
