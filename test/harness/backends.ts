@@ -53,10 +53,11 @@ export function testOn<B extends Backend>(
   name: string,
   timeoutMs: number,
   test: (t: Test, backend: B) => Promise<void>,
+  more: { readonly buffered?: boolean } = {},
 ): void {
   const { lacking } = backend
   if (lacking !== undefined) t.comment(`NOT TESTED, ${backend.name}: ${name}. Missing: ${lacking}.`)
-  const options = { timeout: timeoutMs, skip: lacking === undefined ? false : `missing: ${lacking}` }
+  const options = { ...more, timeout: timeoutMs, skip: lacking === undefined ? false : `missing: ${lacking}` }
   void t.test(`${backend.name}: ${name}`, options, (t) => test(t, backend))
 }
 

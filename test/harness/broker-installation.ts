@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { loadConfig } from '@posthaste/server'
 import type { Stream } from '@posthaste/stream'
 import { KafkaStream } from '@posthaste/stream-kafka'
 import { NatsStream } from '@posthaste/stream-nats'
@@ -18,9 +17,12 @@ export interface BrokerInstallation extends Installation {
 export const TAKE_OVER_MS = 6_000
 const KAFKA_PARTITIONS = 6
 const KAFKA_TIMER_PARTITIONS = 2
-const { journalAge, journalSize } = loadConfig({ environment: {} })
-/** As the processes have it: a stream on a broker is set up by whoever comes first, or last. */
-const RETENTION = { ageMs: journalAge, bytes: journalSize }
+/** NATS sets so much aside for each installation. */
+const JOURNAL_BYTES = 256 * 1024 * 1024
+const JOURNAL_AGE_MS = 24 * 3_600_000
+const RETENTION = { ageMs: JOURNAL_AGE_MS, bytes: JOURNAL_BYTES }
+/** The same, for the processes: a stream on a broker is set up by whoever comes first, or last. */
+const RETENTION_SETTINGS: Settings = { journalAge: `${JOURNAL_AGE_MS}ms`, journalSize: String(JOURNAL_BYTES) }
 
 export interface BrokerInstallationOptions {
   readonly takeOverMs?: number
@@ -32,6 +34,7 @@ export function onKafka(brokers: string, options: BrokerInstallationOptions = {}
   const { takeOverMs = TAKE_OVER_MS } = options
   const prefix = createPrefix()
   const settings: Settings = {
+    ...RETENTION_SETTINGS,
     stream: 'kafka',
     kafkaBrokers: brokers,
     prefix,
@@ -55,6 +58,7 @@ export function onNats(url: string, options: BrokerInstallationOptions = {}): Br
   const { replicas = 1, takeOverMs = TAKE_OVER_MS } = options
   const prefix = createPrefix()
   const settings: Settings = {
+    ...RETENTION_SETTINGS,
     stream: 'nats',
     natsUrl: url,
     prefix,

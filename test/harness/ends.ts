@@ -4,7 +4,7 @@ import type { BrokerInstallation } from './broker-installation.js'
 import type { Fleet } from './fleet.js'
 import { firstEntries, readJournal } from './journal.js'
 import { checkLedger, Ledger } from './ledger.js'
-import { checkpointAtEnd, settled } from './settled.js'
+import { checkpointReached, settled } from './settled.js'
 import type { TargetServer } from './target-server.js'
 import type { Traffic } from './traffic.js'
 
@@ -29,7 +29,7 @@ export async function checkEnds(t: Test, story: Story): Promise<JournalEntry[]> 
   const unsettled = { accepted: [...traffic.accepted.values()], fromMs, timeoutMs: SETTLE_MS_MAX }
   // What follows says more of why.
   await settled(installation, unsettled).catch((error: Error) => t.fail(error.message))
-  await checkpointAtEnd(fleet, CHECKPOINT_MS_MAX).catch((error: Error) => t.fail(error.message))
+  await checkpointReached(fleet.listeners, CHECKPOINT_MS_MAX).catch((error: Error) => t.fail(error.message))
   await fleet.stop()
   const journal = await readJournal(installation)
   checkLedger(t, new Ledger({ ...traffic, arrivals: target.arrivals, journal: firstEntries(journal) }))

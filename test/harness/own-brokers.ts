@@ -15,6 +15,12 @@ const { freePorts } = (await import(new URL('brokers/ports.mjs', scripts).href))
 
 /** What fails is noticed sooner than the defaults of brokers allow. */
 const TAKE_OVER_MS = 4_000
+const PASSWORD = 'open-sesame'
+const WRONG_PASSWORD = 'not-the-password'
+const USERS = [
+  { user: 'anybody', password: '' },
+  { user: 'somebody', password: PASSWORD },
+]
 
 export type { BrokerProcess } from '../../scripts/brokers.mjs'
 
@@ -26,6 +32,8 @@ export interface OwnBroker {
   install(): BrokerInstallation
   /** For a process that reaches the broker by the second way. */
   readonly throughProxy: Settings
+  /** For a process that has to log in. */
+  readonly locked: { readonly right: Settings; readonly wrong: Settings }
 }
 
 export interface Launcher {
@@ -36,11 +44,18 @@ export interface Launcher {
   start(t: Test): Promise<OwnBroker>
 }
 
+/** What is missing to start a broker, said loudly, or false: tap's `skip`. */
+export function missingFor(t: Pick<Test, 'comment'>, { lacking, name }: Launcher): string | false {
+  if (lacking === undefined) return false
+  t.comment(`NOT TESTED: ${name} when it is killed, frozen or away. Missing: ${lacking}.`)
+  return `missing: ${lacking}`
+}
+
 export const ownNats: Launcher = {
   name: 'nats',
   lacking: launcher.lackingForNats(),
   async start(t) {
-    const broker = await launcher.startNats()
+    const broker = await launcher.startNats({ config: { authorization: { users: USERS }, no_auth_user: 'anybody' } })
     t.teardown(() => broker.stop())
     const proxy = await startProxy(t, broker.port)
     return {
@@ -49,6 +64,10 @@ export const ownNats: Launcher = {
       takeOverMs: TAKE_OVER_MS,
       install: () => onNats(broker.url, { takeOverMs: TAKE_OVER_MS }),
       throughProxy: { natsUrl: `nats://127.0.0.1:${proxy.port}` },
+      locked: {
+        right: { natsUrl: broker.url.replace('//', `//somebody:${PASSWORD}@`) },
+        wrong: { natsUrl: broker.url.replace('//', `//somebody:${WRONG_PASSWORD}@`) },
+      },
     }
   },
 }
@@ -58,14 +77,18 @@ export const ownKafka: Launcher = {
   name: 'kafka',
   lacking: launcher.lackingForKafka(),
   async start(t) {
-    const [port, controllerPort, proxiedPort] = (await freePorts(3)) as [number, number, number]
+    const ports = (await freePorts(4)) as [number, number, number, number]
+    const [port, controllerPort, proxiedPort, lockedPort] = ports
     const proxy = await startProxy(t, proxiedPort)
     const controller = `127.0.0.1:${controllerPort}`
     const properties = {
       'controller.quorum.voters': `1@${controller}`,
-      listeners: `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxiedPort},CONTROLLER://${controller}`,
-      'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxy.port}`,
-      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT',
+      listeners: `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxiedPort},LOCKED://127.0.0.1:${lockedPort},CONTROLLER://${controller}`,
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxy.port},LOCKED://127.0.0.1:${lockedPort}`,
+      'listener.security.protocol.map':
+        'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,LOCKED:SASL_PLAINTEXT',
+      'listener.name.locked.sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.locked.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_somebody="${PASSWORD}";`,
     }
     const broker = await launcher.startKafka({ port, properties })
     t.teardown(() => broker.stop())
@@ -75,6 +98,7 @@ export const ownKafka: Launcher = {
       takeOverMs: TAKE_OVER_MS,
       install: () => onKafka(broker.brokers, { takeOverMs: TAKE_OVER_MS }),
       throughProxy: { kafkaBrokers: `127.0.0.1:${proxy.port}` },
+      locked: { right: login(lockedPort, PASSWORD), wrong: login(lockedPort, WRONG_PASSWORD) },
     }
   },
 }
@@ -84,6 +108,11 @@ export async function startOwnNatsCluster(t: Test): Promise<NatsCluster & { inst
   t.teardown(() => cluster.stop())
   const options = { takeOverMs: TAKE_OVER_MS, replicas: 3 }
   return { ...cluster, install: () => onNats(cluster.urls.join(','), options) }
+}
+
+function login(port: number, password: string): Settings {
+  const brokers = `127.0.0.1:${port}`
+  return { kafkaBrokers: brokers, kafkaSasl: 'plain', kafkaUsername: 'somebody', kafkaPassword: password }
 }
 
 async function startProxy(t: Test, toPort: number): Promise<TcpProxy> {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JournalEntry } from '@posthaste/core'
+import { type JournalEntry, PosthasteError } from '@posthaste/core'
+import type { Position } from '@posthaste/stream'
 import { Client } from './client.js'
-import type { Fleet } from './fleet.js'
 import { type Installation, withStream } from './installation.js'
 import { isFinal, readJournalFrom } from './journal.js'
+import type { PosthasteProcess } from './posthaste-process.js'
 
 const LOOK_MS = 200
 const SHOWN = 5
@@ -25,25 +26,34 @@ export function settled(installation: Installation, unsettled: Unsettled): Promi
   return withStream(installation, async (stream) => {
     const untilMs = Date.now() + unsettled.timeoutMs
     const journal: JournalEntry[] = []
-    let position = await readJournalFrom(stream, 'start', journal)
+    let position: Position | 'start' = 'start'
+    let isQuiet = false
     for (;;) {
-      await sleep(LOOK_MS)
       const before = journal.length
-      position = await readJournalFrom(stream, position, journal)
+      try {
+        position = await readJournalFrom(stream, position, journal)
+        isQuiet = journal.length === before
+      } catch (error) {
+        // A broker that came back a moment ago may still not answer.
+        if (!(error instanceof PosthasteError) || Date.now() > untilMs) throw error
+        journal.length = before
+        isQuiet = false
+      }
       const open = openIds(journal, unsettled.accepted)
-      if (open.length === 0 && journal.length === before && Date.now() >= unsettled.fromMs) return journal
+      if (isQuiet && open.length === 0 && Date.now() >= unsettled.fromMs) return journal
       if (Date.now() > untilMs) throw new Error(describe(open, journal))
+      await sleep(LOOK_MS)
     }
   })
 }
 
 /** Resolves once the checkpoint stands at the end of calls, as the listeners tell it. @throws Error if it does not */
-export async function checkpointAtEnd(fleet: Fleet, timeoutMs: number): Promise<void> {
+export async function checkpointReached(listeners: readonly PosthasteProcess[], timeoutMs: number): Promise<void> {
   const client = new Client()
   const untilMs = Date.now() + timeoutMs
   try {
     for (;;) {
-      const reports = await Promise.all(fleet.listeners.map(({ url }) => client.request(`${url}/cycle?wait=0ms`)))
+      const reports = await Promise.all(listeners.map(({ url }) => client.request(`${url}/cycle?wait=0ms`)))
       const partitions = reports.flatMap(({ json }) => (json as { partitions: Partition[] }).partitions)
       const behind = partitions.filter(({ committed, end, owner }) => owner === 'this' && committed < end)
       const owned = new Set(partitions.filter(({ owner }) => owner === 'this').map(({ partition }) => partition))

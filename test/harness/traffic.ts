@@ -32,14 +32,21 @@ export class Traffic {
   /** Sent without an answer. */
   unanswered = 0
   readonly #options: TrafficOptions
+  #restMs: number
   readonly #client: Client
   readonly #clients: Promise<void>[]
   #stopping = false
 
   constructor(options: TrafficOptions) {
     this.#options = options
+    this.#restMs = options.restMs
     this.#client = new Client({ connections: options.clients })
     this.#clients = Array.from({ length: options.clients }, () => this.#send())
+  }
+
+  /** Has each client rest for up to `restMs` from now on. */
+  slowDown(restMs: number): void {
+    this.#restMs = restMs
   }
 
   /** Resolves once so many got 202. @throws Error if that takes longer than `timeoutMs` */
@@ -61,12 +68,12 @@ export class Traffic {
   }
 
   async #send(): Promise<void> {
-    const { random, restMs, targetUrl, url } = this.#options
+    const { random, targetUrl, url } = this.#options
     while (!this.#stopping) {
       const to = url()
       const plan = (): Plan => createPlan(this.plans.length, targetUrl, random, Date.now())
       const isRefused = to !== undefined && (await this.#sendOne(to, plan()))
-      await sleep(isRefused ? REFUSED_REST_MS : random.integer(0, restMs))
+      await sleep(isRefused ? REFUSED_REST_MS : random.integer(0, this.#restMs))
     }
   }
 
