@@ -26,8 +26,17 @@ interface Scale {
 
 const HANGING_TARGETS = 50
 const ON_EMBEDDED: Scale = { quick: 10_000, hanging: 200_000, runs: 5, factorMax: 2 }
-/** On a broker each of the hanging ones is moved aside by a write of its own, on a connection that all share. */
-const ON_BROKER: Scale = { quick: 4_000, hanging: 16_000, runs: 2, factorMax: 4, othersMax: OTHERS_WITH_BROKER_MAX }
+const ON_BROKER: Omit<Scale, 'factorMax'> = {
+  quick: 4_000,
+  hanging: 16_000,
+  runs: 2,
+  othersMax: OTHERS_WITH_BROKER_MAX,
+}
+/**
+ * On a broker each of the hanging ones, four times as many, is moved aside by a write of its own, on a connection that all
+ * share. To a NATS server that syncs always, a timer is a sync of the disk.
+ */
+const FACTOR_MAX = { kafka: 4, nats: 8 }
 
 /** Where the machine was busy with something else, and the two runs cannot be compared: sooner than a time-out. */
 const BUSY_MS_MAX = 30_000
@@ -71,7 +80,8 @@ testOn(t, embedded, 'targets that hang do not hold up one that answers', 110_000
 
 for (const broker of brokers) {
   testOn(t, broker, 'targets that hang do not hold up one that answers', 110_000, async (t) => {
-    await compare(t, () => broker.create(t), ON_BROKER)
+    const factorMax = FACTOR_MAX[broker.name as keyof typeof FACTOR_MAX]
+    await compare(t, () => broker.create(t), { ...ON_BROKER, factorMax })
   })
 }
 

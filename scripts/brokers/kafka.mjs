@@ -80,6 +80,9 @@ function settings(directory, { client, controller }) {
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'log.cleaner.dedupe.buffer.size': 4 * 1024 * 1024, // of the heap; 128 MiB otherwise
+    // Topics that a test has used go at once, not a minute later while another test measures the disk.
+    'log.segment.delete.delay.ms': 500,
+    'log.index.size.max.bytes': 1024 * 1024,
     // Groups form at once, and tests may choose short sessions.
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1000,

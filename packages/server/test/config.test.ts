@@ -334,9 +334,13 @@ t.test('a file is an object of strings and numbers', async (t) => {
 })
 
 t.test('the environment of the process counts if no other is given', async (t) => {
+  // What tells tests of their brokers is no setting.
+  const before = { ...process.env }
+  for (const name of Object.keys(before)) if (name.startsWith('POSTHASTE_TEST_')) delete process.env[name]
   process.env.POSTHASTE_PORT = '4711'
   t.teardown(() => {
     delete process.env.POSTHASTE_PORT
+    Object.assign(process.env, before)
   })
   t.equal(loadConfig().port, 4711)
 })
