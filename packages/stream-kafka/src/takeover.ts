@@ -15,7 +15,7 @@ export const SETTLE_MS = 1_000
  * Entries that are read besides those that must be: after a crash timers that came due a moment before may come again,
  * and their turns are known then.
  */
-const RECENT = 2_000
+const RECENT = 5_000
 
 export interface TakeoverParts {
   readonly admin: Admin
@@ -84,7 +84,9 @@ function begin(
     return { from: high, to: high }
   }
   partition.ledger = new Ledger(partition.writer, Math.max(data.journal, journalLow), data.marks)
-  return { from: Math.max(data.marks - RECENT, journalLow), to: high }
+  // Who released it has written down all that was moved.
+  const recent = data.isReleased ? 0 : RECENT
+  return { from: Math.max(data.marks - recent, journalLow), to: high }
 }
 
 async function fetchCheckpoints(
