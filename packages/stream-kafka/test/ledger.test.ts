@@ -110,7 +110,7 @@ t.test('of a call whose watchdog was dropped before no watchdog is expected', as
 
 t.test('only so many turns are remembered', async (t) => {
   const ledger = new Ledger(US, 0)
-  for (let index = 0; index < 3_000; index += 1) ledger.found(entry(index, `key-${index}`, { at: 0 }), true, () => true)
-  t.equal(ledger.begin(turn('key-2999'), at(1)), 'copy')
+  for (let index = 0; index < 6_000; index += 1) ledger.found(entry(index, `key-${index}`, { at: 0 }), true, () => true)
+  t.equal(ledger.begin(turn('key-5999'), at(1)), 'copy')
   t.equal(ledger.begin(turn('key-0'), at(2)), 'fresh')
 })
