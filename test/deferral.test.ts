@@ -34,7 +34,7 @@ interface Promised {
 const onEmbedded: Promised = {
   backend: embedded,
   lateMsMax: 50,
-  leadMsPerRecord: 0.4,
+  leadMsPerRecord: 0.8,
   othersMax: undefined,
   quiet: { count: 10_000, spanMs: 20_000 },
   stopped: { SIGKILL: { count: 4_000, spanMs: 12_000 }, SIGTERM: { count: 4_000, spanMs: 12_000 } },
