@@ -100,6 +100,8 @@ export class Completer implements DeliverySource {
       if (!(await this.#sendUntilStored(entries, delivery))) return this.#lost(delivery)
       if (!(await this.#counts(delivery, entries))) return this.#takenByAnother(delivery)
     }
+    // What is put off may be back before this is through, and is then no copy.
+    else partition.ledger.gaveUp(delivery, delivery.turn)
     const sequels = this.#sequelsOf(effects, partition.partition)
     if (sequels.length > 0 && !(await this.#sendUntilStored(sequels, delivery))) return this.#lost(delivery)
     this.#done(delivery, entries)
