@@ -28,6 +28,7 @@ async function testWithBrokers(args) {
   const { env, untested, stop } = await brokersForTests(args.filter(isFile))
   try {
     const counts = await runAllTests(args, { env, signal: interruption.signal })
+    for (const line of counts.failures) console.log(line)
     for (const line of untested) console.log(`\nNOT TESTED: ${line}`)
     return { ...counts, fail: counts.fail + (process.env.CI ? untested.length : 0) }
   } finally {
@@ -40,7 +41,12 @@ async function runAllTests(args, options) {
   if (args.some(isFile)) return runTests(args, options)
   const within = await runTests(['packages/*/dist/test/**/*.test.js', ...args], options)
   const across = await runTests(['test/dist/**/*.test.js', '--jobs=1', ...args], options)
-  return { pass: within.pass + across.pass, fail: within.fail + across.fail, skip: within.skip + across.skip }
+  return {
+    pass: within.pass + across.pass,
+    fail: within.fail + across.fail,
+    skip: within.skip + across.skip,
+    failures: [...within.failures, ...across.failures],
+  }
 }
 
 function isFile(arg) {
@@ -67,12 +73,26 @@ async function runTap(args, { env, signal }) {
 
 // tap closes its report with a line such as `# { total: 10, pass: 7, fail: 1, todo: 1, skip: 1 }`.
 function readCounts() {
-  const summary =
-    read(report)
-      .match(/^# \{ (total: .*) \}$/gm)
-      ?.at(-1) ?? ''
+  const written = read(report)
+  const summary = written.match(/^# \{ (total: .*) \}$/gm)?.at(-1) ?? ''
   const count = (name) => Number(summary.match(new RegExp(`\\b${name}: (\\d+)`))?.[1] ?? 0)
-  return { pass: count('pass'), fail: count('fail'), skip: count('skip') + count('todo') }
+  return {
+    pass: count('pass'),
+    fail: count('fail'),
+    skip: count('skip') + count('todo'),
+    failures: readFailures(written),
+  }
+}
+
+// Each `not ok` line, indented as its test is nested, with the place that tap gives below it. Said again at the end,
+// where somebody who has only the tail of a log finds it.
+function readFailures(written) {
+  const failures = []
+  for (const [, line, detail] of written.matchAll(/^( *not ok .*)\n((?: +(?! |(?:not )?ok ).*\n)*)/gm)) {
+    const file = detail.match(/fileName: (\S+)/)?.[1]
+    failures.push(file ? `${line} (${file}:${detail.match(/lineNumber: (\d+)/)?.[1]})` : line)
+  }
+  return failures
 }
 
 function read(file) {
