@@ -36,12 +36,24 @@ const PREFIXES: readonly (readonly [string, ErrorCode])[] = [
   ['ERR_SSL_', 'tls-failed'],
 ]
 
+/** No file descriptor is left, for this process or on the machine. Only connecting needs one: nothing was sent. */
+const SHORTAGES = ['EMFILE', 'ENFILE']
+
+/** Whether it was not the target that failed, but what a call needs was not to be had here. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.includes(codeOf(error))
+}
+
 /** Says in our words why a call failed. The detail names the cause, never what was sent. */
 export function classifyCallError(error: unknown): { code: ErrorCode; detail: string } {
-  const cause = firstCause(error)
-  const theirs = String((cause as { code?: unknown }).code ?? (cause as { name?: unknown }).name ?? 'unknown')
+  const theirs = codeOf(error)
   const code = CODES[theirs] ?? PREFIXES.find(([prefix]) => theirs.startsWith(prefix))?.[1] ?? 'call-failed'
   return { code, detail: `The call failed: ${theirs}.` }
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = firstCause(error) as { code?: unknown; name?: unknown }
+  return String(code ?? name ?? 'unknown')
 }
 
 /** Connecting to a name with several addresses fails with one error for each. */

@@ -15,7 +15,7 @@ export interface CycleReport extends Readonly<Tally> {
   readonly running: boolean
   readonly startedAt: string | null
   readonly endedAt: string | null
-  /** Why nothing is pulled; null while all is well. */
+  /** Why nothing is pulled: what is wrong, or that another listener is at work. Otherwise null. */
   readonly blocked: string | null
   readonly partitions: readonly Progress[]
 }
@@ -82,15 +82,16 @@ export class Cycles {
   }
 
   async report(): Promise<CycleReport> {
+    const partitions = await this.#options.consumer.progress()
     return {
       cycle: this.#cycle,
       trigger: this.#trigger,
       running: this.#current !== undefined,
       startedAt: this.#startedAt,
       endedAt: this.#endedAt,
-      blocked: this.blocked ?? null,
+      blocked: this.blocked ?? standingBy(partitions) ?? null,
       ...this.#options.dispatcher.tally,
-      partitions: await this.#options.consumer.progress(),
+      partitions,
     }
   }
 
@@ -183,8 +184,17 @@ export class Cycles {
   }
 }
 
-/** Whether a partition is completed up to `end`, or is another member's to complete. */
+/** Whether a partition is completed up to `end`, or is another member's to complete while this one has its own. */
 function isPast(progress: readonly Progress[], partition: number, end: number): boolean {
   const now = progress.find((one) => one.partition === partition)
-  return now === undefined || now.owner === 'other' || now.committed >= end
+  return now === undefined || now.committed >= end || (now.owner === 'other' && !standsBy(progress))
+}
+
+/** Whether this member has nothing to do: all is another's. */
+function standsBy(progress: readonly Progress[]): boolean {
+  return progress.length > 0 && progress.every(({ owner }) => owner === 'other')
+}
+
+function standingBy(progress: readonly Progress[]): string | undefined {
+  return standsBy(progress) ? `Another listener is at work: ${progress[0]?.member}.` : undefined
 }

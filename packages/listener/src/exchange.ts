@@ -1,11 +1,19 @@
 import type { Headers, Outcome } from '@posthaste/core'
 import type { Dispatcher } from 'undici'
-import { classifyCallError } from './call-failure.js'
+import { classifyCallError, isShortage } from './call-failure.js'
 import type { Pace } from './pace.js'
 import { ResponseBody } from './response-body.js'
 
 /** The call was not made: the record may be in other hands. */
 export const NOT_MADE = 'not-made'
+/** The call was not made: this process has no file descriptor left for a connection. */
+export const NO_DESCRIPTOR = 'no-descriptor'
+
+export type Unmade = typeof NOT_MADE | typeof NO_DESCRIPTOR
+
+export function isUnmade(outcome: Outcome | Unmade): outcome is Unmade {
+  return typeof outcome === 'string'
+}
 
 /** A pause shorter than this is not worth a timer. */
 const PAUSE_MS_MIN = 5
@@ -25,11 +33,11 @@ export interface ExchangeOptions {
  * rejects. A body beyond the limit is read to its end, for its size, at the pace of all such bodies, and not kept.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  readonly outcome: Promise<Outcome | typeof NOT_MADE>
+  readonly outcome: Promise<Outcome | Unmade>
   readonly #options: ExchangeOptions
   readonly #startedMs = performance.now()
   readonly #deadline: NodeJS.Timeout
-  #settle: ((outcome: Outcome | typeof NOT_MADE) => void) | undefined
+  #settle: ((outcome: Outcome | Unmade) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #status = 0
   #headers: Headers = {}
@@ -54,7 +62,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Ends the call at once with an outcome that says so. */
-  abort(outcome: typeof NOT_MADE): void {
+  abort(outcome: Unmade): void {
     this.#end(outcome)
   }
 
@@ -93,7 +101,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error): void {
-    this.#end({ kind: 'unanswered', ...this.#timing(), ...classifyCallError(error) })
+    if (isShortage(error)) this.#end(NO_DESCRIPTOR)
+    else this.#end({ kind: 'unanswered', ...this.#timing(), ...classifyCallError(error) })
   }
 
   #expire(): void {
@@ -105,13 +114,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return { startedAtMs: this.#options.nowMs, durationMs: performance.now() - this.#startedMs }
   }
 
-  #end(outcome: Outcome | typeof NOT_MADE): void {
+  #end(outcome: Outcome | Unmade): void {
     const settle = this.#settle
     if (!settle) return
     this.#settle = undefined
     clearTimeout(this.#deadline)
     settle(outcome)
-    const whole = outcome !== NOT_MADE && outcome.kind === 'answered'
+    const whole = !isUnmade(outcome) && outcome.kind === 'answered'
     // While the connection is being made there is nothing to abort yet: onRequestStart does it.
     if (!whole) this.#controller?.abort(new Error('The call is over.'))
   }

@@ -5,6 +5,11 @@ const IDLE_MS_MAX = 30_000
 /** Targets remembered while nothing runs for them. */
 const IDLE_TARGETS_MAX = 1_000
 
+/** A call that would wait longer than this for its target must not wait here. */
+const WAIT_MS_MAX = 2_000
+/** What finds only places that are kept for others comes back after this time: there may be very many of its kind. */
+const KEPT_OUT_MS = 10_000
+
 /** A target may have this share of the places that are still free, and one in any case. */
 const SHARE_OF_FREE = 1 / 4
 /** This share of all places is kept for targets that answer: however many others hang, one each, these go on. */
@@ -65,16 +70,20 @@ export class Targets<W> {
     return target.take('last', nowMs)
   }
 
-  /** Whether there is a place for one call. */
+  /** Whether a call that comes now could start at once: however slow the others are that run, it has a place. */
   canBegin(target: Target<W>, nowMs: number): boolean {
+    return target.waitingCount === 0 && this.#hasPlace(target, nowMs)
+  }
+
+  #hasPlace(target: Target<W>, nowMs: number): boolean {
     const free = this.#placesMax - this.#running
     if (!target.hasPlace || target.running >= Math.max(1, free * SHARE_OF_FREE)) return false
-    return free > 0 && !this.keepsOut(target, nowMs)
+    return free > 0 && !this.#keepsOut(target, nowMs)
   }
 
   /** Takes a place for one call, if there is one. */
   begin(target: Target<W>, nowMs: number): boolean {
-    if (!this.canBegin(target, nowMs)) return false
+    if (!this.#hasPlace(target, nowMs)) return false
     this.#running += 1
     target.begin(nowMs)
     return true
@@ -85,8 +94,20 @@ export class Targets<W> {
     target.end(end, nowMs)
   }
 
+  /** Whether one more call must not wait for a target here: it would take long, or others need the room. */
+  waitsTooLong(target: Target<W>, isCrowded: boolean, nowMs: number): boolean {
+    const isHopeless = target.isStuck(nowMs) || this.#keepsOut(target, nowMs)
+    return (isCrowded && isHopeless) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
+  }
+
+  /** In how many milliseconds to bring back a call that is moved aside. */
+  awayMs(target: Target<W>, nowMs: number): number {
+    const awayMs = target.returnMs(nowMs) - nowMs
+    return this.#keepsOut(target, nowMs) ? Math.max(awayMs, KEPT_OUT_MS) : awayMs
+  }
+
   /** Whether the places that are left are kept for others, those that answer. */
-  keepsOut(target: Target<W>, nowMs: number): boolean {
+  #keepsOut(target: Target<W>, nowMs: number): boolean {
     return this.#placesMax - this.#running <= this.#placesKept && !target.isProven(nowMs)
   }
 

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { createServer as createTlsServer } from 'node:tls'
+import { fileURLToPath } from 'node:url'
 import type { ErrorCode } from '@posthaste/core'
 import t, { type Test } from 'tap'
 import { startBlackHole } from './black-hole.js'
@@ -103,6 +106,24 @@ t.test('without a time-out of its own a call has that of the listener', async (t
   const entry = await runOne(running, { target: url })
   t.equal(entry.failure?.code, 'timeout')
   t.match(entry.failure?.detail, '100 ms')
+})
+
+t.test('a call for which there is no file descriptor waits for one', async (t) => {
+  const target = await startTarget(t)
+  const script = fileURLToPath(new URL('./few-descriptors.js', import.meta.url))
+  const command = ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, script, target.url]
+  const child = spawn('sh', command, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [output, [code]] = await Promise.all([
+    text(child.stdout),
+    once(child, 'exit', { signal: AbortSignal.timeout(20_000) }),
+  ])
+  t.equal(code, 0)
+  const { after, taken, without } = JSON.parse(output)
+  t.ok(taken > 100, `${taken} were taken`)
+  t.match(without, { drained: false, called: 0, failed: 0, retrying: 0, journal: 0 })
+  t.strictSame(without.warnings, [{ code: 'EMFILE' }], 'said once')
+  t.match(after, { drained: true, called: 3, succeeded: 3, attempts: [1, 1, 1] })
+  t.equal(target.seen.length, 3)
 })
 
 t.test('a status that is not 2xx is a failure, and no redirect is followed', async (t) => {

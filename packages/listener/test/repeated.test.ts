@@ -1,25 +1,16 @@
 import { encodeJournalEntry, journalEntryOf } from '@posthaste/core'
-import type { Begun, Consumer, Delivery } from '@posthaste/stream'
+import type { Begun, Consumer } from '@posthaste/stream'
 import t from 'tap'
-import { finalStates, startListener, startTarget, submit, until } from './setting.js'
+import { changing, finalStates, plain, startListener, startTarget, submit, until } from './setting.js'
 
 const NOW_MS = Date.parse('2026-06-01T12:00:00Z')
 
 /** A consumer whose deliveries say of their turn what `answers` says for the id. */
 function knowing(consumer: Consumer, answers: ReadonlyMap<string, Begun | Promise<Begun>>): Consumer {
-  const wrap = (delivery: Delivery): Delivery => ({
-    record: delivery.record,
-    lost: delivery.lost,
-    held: () => delivery.held(),
+  return changing(consumer, (delivery) => ({
+    ...plain(delivery),
     begin: (turn) => answers.get(turn.key) ?? delivery.begin(turn),
-    complete: (effects) => delivery.complete(effects),
-    checkOut: (watchdog) => delivery.checkOut(watchdog),
-  })
-  return {
-    pull: async (options) => (await consumer.pull(options)).map(wrap),
-    progress: () => consumer.progress(),
-    stop: () => consumer.stop(),
-  }
+  }))
 }
 
 t.test('a turn that is known is not called again, and what follows from it is there', async (t) => {

@@ -17,7 +17,7 @@ import {
   systemClock,
 } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore, type Table } from '@posthaste/storage'
-import type { Consumer, Stream } from '@posthaste/stream'
+import type { Consumer, Delivery, Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import type { Test } from 'tap'
 import { Listener, type ListenerOptions } from '../src/index.js'
@@ -102,6 +102,28 @@ export async function startListener(
   })
   await listener.start()
   return { storage, stream, consumer, listener }
+}
+
+/** A consumer whose deliveries are what `change` makes of them. */
+export function changing(consumer: Consumer, change: (delivery: Delivery) => Delivery): Consumer {
+  return {
+    pull: async (options) => (await consumer.pull(options)).map(change),
+    progress: () => consumer.progress(),
+    stop: () => consumer.stop(),
+  }
+}
+
+/** The same delivery as a plain object. */
+export function plain(delivery: Delivery): Delivery {
+  return {
+    record: delivery.record,
+    lost: delivery.lost,
+    leaving: delivery.leaving,
+    held: () => delivery.held(),
+    begin: (turn) => delivery.begin(turn),
+    complete: (effects) => delivery.complete(effects),
+    checkOut: (watchdog) => delivery.checkOut(watchdog),
+  }
 }
 
 export function createStorage(t: Test): Storage {

@@ -2,10 +2,21 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Delivery } from '@posthaste/stream'
 import t from 'tap'
 import { Targets } from '../src/targets.js'
 import { startBlackHole } from './black-hole.js'
-import { createStorage, finalStates, readJournal, startListener, startTarget, submit, until } from './setting.js'
+import {
+  changing,
+  createStorage,
+  finalStates,
+  plain,
+  readJournal,
+  startListener,
+  startTarget,
+  submit,
+  until,
+} from './setting.js'
 
 t.test('a stop lets calls end that end in time, and starts no more', async (t) => {
   const target = await startTarget(t, (_, response) => setTimeout(() => response.end(), 300))
@@ -121,16 +132,62 @@ t.test('what another member owns by now is neither completed nor gone on with', 
   t.equal(target.seen.length, 4)
 })
 
-t.test('a member that stands by calls nothing, and is drained as far as it goes', async (t) => {
+t.test('a member that stands by calls nothing, and says who does', async (t) => {
   const storage = createStorage(t)
-  const target = await startTarget(t)
+  const answers: (() => void)[] = []
+  const target = await startTarget(t, (_, response) => void answers.push(() => response.end()))
   const owner = await startListener(t, {}, storage)
-  await owner.listener.ping('ping', 1_000)
-  const other = await startListener(t, {}, storage)
-  t.match(await other.listener.ping('ping', 1_000), { drained: true, partitions: [{ owner: 'other', member: 'test' }] })
   await submit(owner.stream, [{ target: target.url }])
-  await finalStates(owner.stream, 1)
-  t.match(await other.listener.report(), { pulled: 0 })
+  await owner.listener.ping('ping', 0)
+  await until(() => answers.length === 1)
+  const other = await startListener(t, {}, storage)
+  const standingBy = {
+    blocked: 'Another listener is at work: test.',
+    pulled: 0,
+    partitions: [{ owner: 'other', member: 'test' }],
+  }
+  t.match(await other.listener.ping('ping', 100), { drained: false, ...standingBy })
+  t.equal(other.listener.blocked, undefined, 'nothing is wrong with it')
+  const pinged = other.listener.ping('ping', 10_000)
+  answers[0]?.()
+  t.match(await pinged, { drained: true, ...standingBy }, 'it is done, whoever did it')
+  t.equal(target.seen.length, 1)
+})
+
+t.test('a call whose record is leaving is checked out, however short it has run', async (t) => {
+  const answers: (() => void)[] = []
+  const target = await startTarget(t, (_, response) => void answers.push(() => response.end()))
+  const leaving = new Set<string>()
+  const leave = (delivery: Delivery): Delivery => ({
+    ...plain(delivery),
+    get leaving() {
+      return leaving.has(delivery.record.key)
+    },
+  })
+  const { listener, stream } = await startListener(t, {}, undefined, (consumer) => changing(consumer, leave))
+  const [first, second] = await submit(stream, Array(2).fill({ target: target.url }))
+  const startedMs = performance.now()
+  await listener.ping('ping', 0)
+  await until(() => answers.length === 2)
+
+  leaving.add(first?.id as string)
+  await until(async () => (await listener.report()).partitions[0]?.inFlight === 1)
+  t.match(await listener.report(), { checkedOut: 1, called: 0, partitions: [{ inFlight: 1 }] })
+  leaving.add(second?.id as string)
+  await until(async () => (await listener.report()).partitions[0]?.committed === 2)
+  t.ok(performance.now() - startedMs < 5_000, 'long before it would be for its length')
+  t.match(await listener.report(), { checkedOut: 2, called: 0, lost: 0 })
+
+  for (const answer of answers) answer()
+  const finals = await finalStates(stream, 2)
+  t.strictSame(
+    finals.map(({ state, attempt }) => [state, attempt]),
+    [
+      ['succeeded', 1],
+      ['succeeded', 1],
+    ],
+  )
+  t.equal(target.seen.length, 2, 'neither was made again')
 })
 
 t.test('a long call holds nothing up, ends as it ends, and is handed back by a stop', async (t) => {

@@ -19,6 +19,8 @@ export interface DeliverySource {
 /** A record in the hands of an embedded consumer. */
 export class EmbeddedDelivery implements Delivery {
   readonly record: StoredRecord
+  /** Another takes what is here only from one that has stopped, or is silent. */
+  readonly leaving = false
   /** Where the watchdog of a call that was checked out waits. Changed by its consumer only, after a commit. */
   watchdogKey: TimerKey | undefined
   /** Whether its completion is written. Changed by its consumer only, after a commit. */

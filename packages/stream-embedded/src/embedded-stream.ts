@@ -1,6 +1,7 @@
 import { type Log, PosthasteError } from '@posthaste/core'
 import type { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type {
+  ClockSkew,
   ConsumeOptions,
   Consumer,
   Followed,
@@ -121,6 +122,11 @@ export class EmbeddedStream implements Stream {
     } catch (error) {
       return { ready: false, reason: (error as Error).message }
     }
+  }
+
+  /** One machine, one clock. */
+  async clockSkew(): Promise<ClockSkew | undefined> {
+    return undefined
   }
 
   async stop(): Promise<void> {

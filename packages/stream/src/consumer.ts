@@ -47,6 +47,13 @@ export interface Delivery {
   readonly record: StoredRecord
   /** Aborts once another member owns the record. */
   readonly lost: AbortSignal
+  /** Whether its record is about to be given to another member; a call that goes on is best checked out now. */
+  readonly leaving: boolean
+  /**
+   * Whether it is known without asking that its turn ended and what follows may be missing: then it must be begun, not put
+   * off unread. What is put off and not begun is another record when it is back.
+   */
+  readonly ended?: boolean
   /**
    * Whether no other member can own the record yet. Ask right before calling: a process that was frozen may have lost
    * it without having been able to notice.
@@ -86,6 +93,11 @@ export type Completed = 'done' | 'lost'
 export interface Effects {
   /** Whether timers and children may have been written before, by another. */
   readonly again?: boolean
+  /**
+   * The one timer is the record itself, moved aside: nobody was promised its time. It may wait in memory, and come before
+   * its time if its member dies.
+   */
+  readonly aside?: boolean
   /** Records that come to `calls` at their time. */
   readonly timers?: readonly NewTimer[]
   /** Records that come to `calls` now. */

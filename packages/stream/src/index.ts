@@ -1,3 +1,4 @@
+export { type ClockSkew, measureClockSkew } from './clock-skew.js'
 export { CompletedPrefix } from './completed-prefix.js'
 export type {
   Begun,

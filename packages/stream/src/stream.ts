@@ -1,3 +1,4 @@
+import type { ClockSkew } from './clock-skew.js'
 import type { ConsumeOptions, Consumer } from './consumer.js'
 import type { LogName, NewRecord, StoredRecord } from './record.js'
 
@@ -53,6 +54,11 @@ export interface Stream {
   follow(log: LogName, from: Position | 'start', options?: FollowOptions): AsyncIterable<Followed>
   /** Whether `append` can be expected to succeed now. */
   health(): Promise<StreamHealth>
+  /**
+   * Compares the clock of this process with the stream's, which is the same for all processes: so two of them are apart
+   * by the difference of what they find. Undefined where there is only one machine.
+   */
+  clockSkew(): Promise<ClockSkew | undefined>
   /** Resolves when nothing runs any more. Idempotent, also without a start. */
   stop(): Promise<void>
 }

@@ -6,6 +6,8 @@ import { BYTES_MAX, endOf, failure, GROUP, readAll, reasonOf, record, Setting, t
 
 /** Far longer than any test: what waits that long ends because it was told to. */
 const LONG_MS = 60_000
+/** What a time in whole milliseconds leaves out. */
+const FRACTION_MS = 1
 
 export function lifecycleContract(t: ContractTest, harness: StreamHarness): void {
   t.test('starting and stopping may be repeated', async (t) => {
@@ -37,6 +39,21 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     t.strictSame(await stream.health(), { ready: true })
     await stream.stop()
     t.ok(reasonOf(await stream.health()), 'not after the stop, and says why')
+  })
+
+  t.test('the clock of this process and its skew tell when the stream took a record', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const skew = await stream.clockSkew()
+    t.equal(skew !== undefined, stream.supports.machines, 'there is one where there are machines')
+    if (!skew) return
+    const beforeMs = Date.now()
+    await stream.append('calls', [record('a')])
+    const afterMs = Date.now()
+    const [found] = await setting.read('calls')
+    const takenMs = (found?.appendedAtMs ?? 0) + skew.aheadMs
+    const within = skew.uncertaintyMs + FRACTION_MS
+    t.ok(beforeMs - within <= takenMs && takenMs <= afterMs + within, `${beforeMs} ${takenMs} ${afterMs} ±${within}`)
   })
 
   t.test('what is stopped does nothing more', async (t) => {

@@ -42,28 +42,31 @@ export function timersContract(t: ContractTest, harness: StreamHarness): void {
     t.equal(found.length, 2)
   })
 
-  t.test('what is put off comes back, however soon', async (t) => {
-    const setting = await Setting.make(t, harness)
-    const stream = await setting.start()
-    const consumer = await stream.consume(GROUP)
-    const records = Array.from({ length: 200 }, (_, index) => record(`key-${index}`))
-    await stream.append('calls', records)
-    // The timer has the record's own turn, and may be there before the record is gone.
-    for (let times = 0; times < 3; times += 1) {
-      const deliveries = await setting.pull(consumer, records.length)
-      const putOff = deliveries.map((delivery, index) => {
-        const { key, value } = delivery.record
-        return delivery.complete({
-          timers: [{ ...turnOf(delivery.record), key, value, dueMs: Date.now() + index - 100 }],
+  for (const aside of [false, true]) {
+    t.test(`what is ${aside ? 'moved aside' : 'put off'} comes back, however soon`, async (t) => {
+      const setting = await Setting.make(t, harness)
+      const stream = await setting.start()
+      const consumer = await stream.consume(GROUP)
+      const records = Array.from({ length: 200 }, (_, index) => record(`key-${index}`))
+      await stream.append('calls', records)
+      // The timer has the record's own turn, and may be there before the record is gone.
+      for (let times = 0; times < 3; times += 1) {
+        const deliveries = await setting.pull(consumer, records.length)
+        const putOff = deliveries.map((delivery, index) => {
+          const { key, value } = delivery.record
+          return delivery.complete({
+            aside,
+            timers: [{ ...turnOf(delivery.record), key, value, dueMs: Date.now() + index - 100 }],
+          })
         })
-      })
-      t.ok((await Promise.all(putOff)).every((completed) => completed === 'done'))
-    }
-    const back = await setting.pull(consumer, records.length)
-    t.strictSame(sortedTextsOf(back), records.map(textOf).sort(), 'each, once')
-    await completeAll(back)
-    t.strictSame(await setting.pullExcess(consumer), [])
-  })
+        t.ok((await Promise.all(putOff)).every((completed) => completed === 'done'))
+      }
+      const back = await setting.pull(consumer, records.length)
+      t.strictSame(sortedTextsOf(back), records.map(textOf).sort(), 'each, once')
+      await completeAll(back)
+      t.strictSame(await setting.pullExcess(consumer), [])
+    })
+  }
 
   t.test('thousands may be due at one time', async (t) => {
     const setting = await Setting.make(t, harness)

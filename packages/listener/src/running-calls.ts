@@ -1,0 +1,114 @@
+import type { Outcome } from '@posthaste/core'
+import type { Pool } from 'undici'
+import { AttemptLog } from './attempt-log.js'
+import { Bag, type Bagged } from './bag.js'
+import { endAttempt } from './effects.js'
+import { Exchange, NOT_MADE } from './exchange.js'
+import type { InHand } from './in-hand.js'
+import { type Job, timerFor } from './job.js'
+import type { ListenerOptions } from './listener-options.js'
+import { Pace } from './pace.js'
+import { requestOf } from './request.js'
+
+/** A call that has run for this long no longer holds up the checkpoint. */
+const CHECK_OUT_AFTER_MS = 10_000
+/** How long after its deadline a call that was checked out counts as lost. */
+const CHECK_OUT_MARGIN_MS = 5_000
+/** Of what is read of all responses beyond what is kept: a few percent of a processor. */
+const DISCARD_BYTES_PER_S = 64 * 1024 * 1024
+
+export interface RunningCall extends Job, Bagged {
+  readonly exchange: Exchange
+  readonly startedMs: number
+  readonly timeoutMs: number
+  checkedOut: boolean
+}
+
+/** The calls that run now: starts them, lets those that go on for long hold nothing up, and records how they ended. */
+export class RunningCalls {
+  readonly #options: ListenerOptions
+  readonly #inHand: InHand
+  readonly #attemptLog: AttemptLog
+  readonly #discardPace = new Pace(DISCARD_BYTES_PER_S)
+  readonly #running = new Bag<RunningCall>()
+
+  constructor(options: ListenerOptions, inHand: InHand) {
+    this.#options = options
+    this.#inHand = inHand
+    this.#attemptLog = new AttemptLog(options.log, options.logAttempts)
+  }
+
+  get count(): number {
+    return this.#running.size
+  }
+
+  /** Whoever starts it waits for the outcome of its exchange, and removes it then. */
+  start({ call, delivery, settled }: Job, pool: Pool): RunningCall {
+    const { clock, responseBytesMax } = this.#options
+    const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
+    const exchange = new Exchange({
+      held: () => delivery.held(),
+      timeoutMs,
+      responseBytesMax,
+      discardPace: this.#discardPace,
+      nowMs: clock.now(),
+    })
+    const startedMs = performance.now()
+    const running: RunningCall = {
+      call,
+      delivery,
+      settled,
+      exchange,
+      startedMs,
+      timeoutMs,
+      checkedOut: false,
+      slot: -1,
+    }
+    this.#running.add(running)
+    exchange.start(pool, requestOf(call))
+    return running
+  }
+
+  remove(running: RunningCall): void {
+    this.#running.remove(running)
+  }
+
+  /** Records how a call that was made has ended. */
+  end({ call, checkedOut, delivery }: RunningCall, outcome: Outcome): void {
+    const { clock, retry } = this.#options
+    this.#inHand.tally.called += 1
+    const ending = endAttempt(call, delivery.record, outcome, retry, clock.now(), Math.random())
+    this.#attemptLog.write(call, outcome, ending)
+    if (checkedOut) void this.#inHand.completeCheckedOut(delivery, ending)
+    else this.#inHand.complete(delivery, ending)
+  }
+
+  /** Looks after calls that go on: those that hold something up, and those that are another member's by now. */
+  sweep(): void {
+    for (const running of this.#running.all()) {
+      if (!running.checkedOut && (running.delivery.leaving || isLong(running))) this.#checkOut(running)
+      if (running.delivery.lost.aborted) running.exchange.abort(NOT_MADE)
+    }
+  }
+
+  /** Gives up all that run: they end as not made. */
+  giveUp(): void {
+    for (const { exchange } of this.#running.all()) exchange.abort(NOT_MADE)
+  }
+
+  /** A call that was checked out and is given up comes back at once instead of at its deadline. */
+  handBack(running: RunningCall): void {
+    void this.#inHand.handBack(running.delivery, timerFor(running, this.#options.clock.now()))
+  }
+
+  #checkOut(running: RunningCall): void {
+    running.checkedOut = true
+    const leftMs = running.startedMs + running.timeoutMs - performance.now()
+    const dueMs = this.#options.clock.now() + leftMs + CHECK_OUT_MARGIN_MS
+    void this.#inHand.checkOut(running.delivery, timerFor(running, dueMs))
+  }
+}
+
+function isLong({ startedMs }: RunningCall): boolean {
+  return performance.now() - startedMs > CHECK_OUT_AFTER_MS
+}
