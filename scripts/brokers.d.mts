@@ -73,3 +73,6 @@ export function startNatsCluster(size?: number, options?: Pick<NatsOptions, 'con
 /** What this machine lacks to start one, such as `Maven`, or undefined. Tests are skipped with it. */
 export function lackingForKafka(options?: Pick<KafkaOptions, 'version'>): string | undefined
 export function lackingForNats(): string | undefined
+
+/** Ports of 127.0.0.1 that nobody listens on now, all different. */
+export function freePorts(count: number): Promise<number[]>

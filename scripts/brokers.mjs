@@ -10,6 +10,7 @@ import { main } from './brokers/command.mjs'
 
 export { lackingForKafka, startKafka } from './brokers/kafka.mjs'
 export { lackingForNats, startNats, startNatsCluster } from './brokers/nats.mjs'
+export { freePorts } from './brokers/ports.mjs'
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {

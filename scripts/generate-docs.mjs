@@ -58,7 +58,7 @@ function settingsTable(settings, flagName, environmentName) {
     `\`${environmentName(key)}\``,
     `\`${key}\``,
     range ? `${type}, ${range}` : type,
-    `\`${fallback}\``,
+    fallback === '' ? 'none' : `\`${fallback}\``,
     description,
   ])
   return table(['flag', 'environment', 'file', 'type', 'default', 'what it is'], rows)

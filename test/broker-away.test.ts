@@ -31,16 +31,24 @@ async function awayAndBack(t: Test, { broker, install }: OwnBroker): Promise<voi
   t.teardown(() => posthaste.stop())
   const url = await posthaste.listening()
   await checkAway(t, client, url, 'away at the start')
+  checkLines(t, posthaste, { 'the stream is away; trying again': 1, 'requests are refused': 1 })
 
   await broker.restart()
   await posthaste.ready(BACK_MS_MAX)
   t.pass('it becomes ready without a restart')
   await checkWork(t, client, url, target)
+  await printed(posthaste, 'requests are taken again')
 
   await broker.kill()
   await sleep(LOOK_MS)
   await checkAway(t, client, url, 'away later')
   t.equal(posthaste.exit, undefined, 'it goes on')
+  checkLines(t, posthaste, {
+    'the stream is away; trying again': 1,
+    'the stream is there': 1,
+    'requests are refused': 2,
+    'requests are taken again': 1,
+  })
   await broker.restart()
   await posthaste.ready(BACK_MS_MAX)
   await checkWork(t, client, url, target)
@@ -93,7 +101,7 @@ async function setUp(t: Test, settings: Settings) {
 async function checkAway(t: Test, client: Client, url: string, when: string): Promise<void> {
   const ready = await client.request(`${url}/readyz`)
   t.equal(ready.status, 503, `${when}: it is not ready`)
-  t.match(ready.json, { reasons: [/\w+/] }, 'and says why')
+  t.match(ready.json, { code: 'not-ready', reasons: [/NATS|Kafka|connect/i] }, 'and says why')
   t.equal((await client.request(`${url}/livez`)).status, 200, 'but alive')
   for (let round = 0; round < 2; round += 1) {
     const startedMs = performance.now()
@@ -102,6 +110,18 @@ async function checkAway(t: Test, client: Client, url: string, when: string): Pr
     const tookMs = Math.round(performance.now() - startedMs)
     t.ok(tookMs <= ANSWER_MS_MAX, `${POSTS} POSTs are answered within ${tookMs} ms`)
   }
+}
+
+/** How often each is printed: once for an outage, however much it hits. */
+function checkLines(t: Test, { lines }: PosthasteProcess, counts: Readonly<Record<string, number>>): void {
+  for (const [msg, count] of Object.entries(counts))
+    t.equal(lines.filter((line) => line.msg === msg).length, count, msg)
+}
+
+async function printed({ lines }: PosthasteProcess, msg: string): Promise<void> {
+  for (const untilMs = performance.now() + BACK_MS_MAX; performance.now() < untilMs; await sleep(LOOK_MS))
+    if (lines.some((line) => line.msg === msg)) return
+  throw new Error(`It does not say: ${msg}`)
 }
 
 function checkRefusal(t: Test, { headers, json, status }: Answered, when: string): void {

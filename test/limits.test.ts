@@ -117,7 +117,7 @@ t.test('a record of a newer version stops the listener and loses nothing', async
   const record = (v: number, path: string) => Buffer.from(JSON.stringify({ v, target: `${target.url}/${path}` }))
   await append(installation, [record(1, 'before'), record(2, 'newer'), record(1, 'behind')])
   await target.until(({ arrivals }) => arrivals.length === 1)
-  t.match(await notReady(client, posthaste.url), { status: 'not ready', reasons: [/version 2/] })
+  t.match(await notReady(client, posthaste.url), { code: 'not-ready', reasons: [/version 2/] })
   await client.accept(posthaste.url, { target: `${target.url}/accepted` })
   const ping = await client.request(`${posthaste.url}/cycle?wait=200ms`)
   t.equal(ping.status, 202)

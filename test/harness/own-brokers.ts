@@ -7,11 +7,8 @@ import { TcpProxy } from './tcp-proxy.js'
 // Brokers of a test's own, which it may kill, freeze and cut off. Compiled tests are a directory deeper than their
 // sources, so the launcher is imported by its URL.
 
-const scripts = new URL('../../../scripts/', import.meta.url)
-const launcher = (await import(new URL('brokers.mjs', scripts).href)) as typeof import('../../scripts/brokers.mjs')
-const { freePorts } = (await import(new URL('brokers/ports.mjs', scripts).href)) as {
-  freePorts(count: number): Promise<number[]>
-}
+const url = new URL('../../../scripts/brokers.mjs', import.meta.url)
+const launcher = (await import(url.href)) as typeof import('../../scripts/brokers.mjs')
 
 /** What fails is noticed sooner than the defaults of brokers allow. */
 const TAKE_OVER_MS = 4_000
@@ -77,7 +74,7 @@ export const ownKafka: Launcher = {
   name: 'kafka',
   lacking: launcher.lackingForKafka(),
   async start(t) {
-    const ports = (await freePorts(4)) as [number, number, number, number]
+    const ports = (await launcher.freePorts(4)) as [number, number, number, number]
     const [port, controllerPort, proxiedPort, lockedPort] = ports
     const proxy = await startProxy(t, proxiedPort)
     const controller = `127.0.0.1:${controllerPort}`

@@ -1,5 +1,5 @@
 import type { Clock, Log } from '@posthaste/core'
-import type { NewRecord } from '@posthaste/stream'
+import type { ClockSkew, NewRecord } from '@posthaste/stream'
 
 /** What serves `/invocations`. */
 export interface InvocationsDoor {
@@ -21,6 +21,8 @@ export interface Readiness {
   readonly ready: boolean
   /** Why not; empty if ready. */
   readonly reasons: readonly string[]
+  /** How far this clock is from the stream's, where that is known. */
+  readonly clock?: ClockSkew | undefined
 }
 
 /** How to serve HTTP. A door that is not given is not there. */
@@ -30,6 +32,10 @@ export interface AccepterOptions {
   readonly port: number
   readonly clock: Clock
   readonly log: Log
+  /** How many connections may be open; one more is closed as it comes. */
+  readonly connectionsMax: number
+  /** How long a client may take to send a whole request; 60 s if left out. */
+  readonly requestTimeoutMs?: number
   readonly readiness: () => Promise<Readiness>
   readonly invocations?: InvocationsDoor
   readonly cycle?: CycleDoor

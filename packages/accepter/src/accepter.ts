@@ -2,19 +2,17 @@ import type { Socket } from 'node:net'
 import { PosthasteError } from '@posthaste/core'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { AccepterOptions } from './accepter-options.js'
+import { answerBrokenRequest, unreadable } from './broken-request.js'
+import { Connections } from './connections.js'
 import { cycleRoutes } from './cycle-routes.js'
 import { healthRoutes } from './health-routes.js'
 import { invocationsRoutes } from './invocations-routes.js'
-import { problemHandler, problemOf, sendProblem } from './problem.js'
+import { problemHandler, sendProblem } from './problem.js'
+import { Refusals } from './refusals.js'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    isWorkedOn: boolean
-  }
-}
-
-/** How long a client may take to send a whole request. */
 const REQUEST_MS_MAX = 60_000
+/** How often it is looked who has taken too long. */
+const LOOK_MS = 1_000
 const KEEP_ALIVE_MS = 72_000
 /** How long a stop waits for connections that bring no whole request. */
 const UNFINISHED_MS_MAX = 1_000
@@ -23,27 +21,33 @@ const UNFINISHED_MS_MAX = 1_000
 export class Accepter {
   readonly #options: AccepterOptions
   readonly #app: FastifyInstance
-  /** Requests that were read to their end and are not answered yet. */
-  #working = 0
+  readonly #connections: Connections
+  readonly #refusals: Refusals
   #stopped: Promise<void> | undefined
 
   constructor(options: AccepterOptions) {
     this.#options = options
+    const requestTimeout = options.requestTimeoutMs ?? REQUEST_MS_MAX
+    this.#refusals = new Refusals(options.log)
     this.#app = fastify({
       // We log what matters ourselves; ids of requests are no use without.
       logger: false,
-      requestTimeout: REQUEST_MS_MAX,
+      requestTimeout,
+      // Node takes the smaller of the two for the head.
+      http: { headersTimeout: requestTimeout, connectionsCheckingInterval: LOOK_MS },
       keepAliveTimeout: KEEP_ALIVE_MS,
       forceCloseConnections: 'idle',
       // `#refuseWhileStopping` answers instead, in our own form.
       return503OnClosing: false,
-      clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
+      clientErrorHandler: (error, socket) => this.#cut(error, socket),
       frameworkErrors: (_, __, reply) => void sendProblem(reply, unreadable()),
     })
     // What is sent to no path of ours is not read.
     this.#app.removeAllContentTypeParsers()
-    this.#app.setErrorHandler(problemHandler(options.log))
-    this.#watchWork()
+    this.#app.setErrorHandler(problemHandler(options.log, this.#refusals))
+    this.#connections = new Connections(this.#app.server)
+    this.#limitConnections()
+    this.#watchRequests()
     this.#refuseWhileStopping()
     this.#refuseUnknown()
   }
@@ -66,24 +70,37 @@ export class Accepter {
   async #stop(): Promise<void> {
     const closed = this.#app.close()
     // Node waits for a client that has connected and says nothing, or half of something, until it times out.
-    const cutting = setInterval(() => {
-      if (this.#working === 0) this.#app.server.closeAllConnections()
-    }, UNFINISHED_MS_MAX)
+    const cutting = setInterval(() => this.#connections.closeUnused(), UNFINISHED_MS_MAX)
     await closed
     clearInterval(cutting)
+    this.#refusals.stop()
+  }
+
+  #limitConnections(): void {
+    const { server } = this.#app
+    const { connectionsMax } = this.#options
+    server.maxConnections = connectionsMax
+    const where = 'connections'
+    const detail = `There are ${connectionsMax} connections; no more are taken.`
+    server.on('drop', () => this.#refusals.refused(where, new PosthasteError('overloaded', detail)))
+    server.on('connection', () => this.#refusals.taken(where))
+  }
+
+  #cut(error: Error, socket: Socket): void {
+    // What is in work on it is not answered yet: its client would take another answer for that one's.
+    if (this.#connections.isWorking(socket)) socket.destroy()
+    else answerBrokenRequest(error, socket)
   }
 
   // Hooks with a callback: each async one costs every request a promise.
-  #watchWork(): void {
-    this.#app.decorateRequest('isWorkedOn', false)
-    this.#app.addHook('preHandler', (request, _, done) => {
-      request.isWorkedOn = true
-      this.#working += 1
+  #watchRequests(): void {
+    this.#app.addHook('onRequest', (request, _, done) => {
+      this.#connections.began(request.raw)
       done()
     })
-    this.#app.addHook('onResponse', (request, _, done) => {
-      // What cannot be read is answered without having been worked on.
-      if (request.isWorkedOn) this.#working -= 1
+    this.#app.addHook('onResponse', (request, reply, done) => {
+      this.#connections.ended(request.raw)
+      if (reply.statusCode < 400) this.#refusals.taken(request.routeOptions.url ?? '')
       done()
     })
   }
@@ -109,17 +126,4 @@ export class Accepter {
       return sendProblem(reply, new PosthasteError('method-not-allowed', `This path takes ${allowed.join(', ')}.`))
     })
   }
-}
-
-/** What is not HTTP at all never reaches a route. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const body = JSON.stringify(problemOf(unreadable()))
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
-}
-
-function unreadable(): PosthasteError {
-  return new PosthasteError('bad-request', 'The HTTP request cannot be read.')
 }

@@ -1,5 +1,7 @@
+import { PosthasteError } from '@posthaste/core'
 import type { FastifyInstance } from 'fastify'
 import type { Readiness } from './accepter-options.js'
+import { sendProblem } from './problem.js'
 
 /** `/livez`: the process answers. `/readyz`: it can do its work, or 503 with the reasons. */
 export function healthRoutes(readiness: () => Promise<Readiness>) {
@@ -9,9 +11,10 @@ export function healthRoutes(readiness: () => Promise<Readiness>) {
       return { status: 'alive' }
     })
     app.get('/readyz', async (_, reply) => {
-      const { ready, reasons } = await readiness()
-      reply.code(ready ? 200 : 503).header('cache-control', 'no-store')
-      return { status: ready ? 'ready' : 'not ready', reasons }
+      const { ready, ...found } = await readiness()
+      reply.header('cache-control', 'no-store')
+      if (ready) return { status: 'ready', ...found }
+      return sendProblem(reply, new PosthasteError('not-ready', found.reasons.join(' ')), found)
     })
   }
 }

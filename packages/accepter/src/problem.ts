@@ -1,11 +1,13 @@
 import { ERRORS, type ErrorCode, type Log, PosthasteError } from '@posthaste/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Refusals } from './refusals.js'
 
 /** Seconds after which to try again, for the errors that pass by themselves. */
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   'stream-unavailable': 1,
   overloaded: 1,
   stopping: 1,
+  'not-ready': 1,
   'stream-full': 30,
 }
 
@@ -31,9 +33,9 @@ export function problemOf(error: PosthasteError): Problem {
   }
 }
 
-/** Answers a request with an error. */
-export async function sendProblem(reply: FastifyReply, error: PosthasteError): Promise<void> {
-  const problem = problemOf(error)
+/** Answers a request with an error, and with what there is to say besides. */
+export async function sendProblem(reply: FastifyReply, error: PosthasteError, more: object = {}): Promise<void> {
+  const problem = { ...problemOf(error), ...more }
   const retryAfter = RETRY_AFTER[error.code]
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   // As bytes: to anything else fastify adds a charset, which this type does not have.
@@ -44,16 +46,22 @@ export async function sendProblem(reply: FastifyReply, error: PosthasteError): P
 }
 
 /** Makes a handler for whatever a route or fastify itself throws. */
-export function problemHandler(log: Log) {
+export function problemHandler(log: Log, refusals: Refusals) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const known = error instanceof PosthasteError && ERRORS[error.code].status > 0 ? error : ofFastify(error)
+    const path = request.routeOptions.url
+    const known = isAnswer(error) ? error : ofFastify(error)
     if (known) {
-      if (ERRORS[known.code].status >= 500) log.warn({ err: known }, 'a request was refused')
+      if (ERRORS[known.code].status === 503) refusals.refused(path ?? '', known)
       return sendProblem(reply, known)
     }
-    log.error({ err: error, method: request.method, path: request.routeOptions.url }, 'a request failed')
+    log.error({ err: error, method: request.method, path }, 'a request failed')
     return sendProblem(reply, new PosthasteError('internal', 'The request failed; the log of this process says more.'))
   }
+}
+
+/** Whether a client may be told of it as it is. */
+function isAnswer(error: unknown): error is PosthasteError {
+  return error instanceof PosthasteError && error.code !== 'internal' && ERRORS[error.code].status > 0
 }
 
 function ofFastify(error: unknown): PosthasteError | undefined {

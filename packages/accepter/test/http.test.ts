@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { exchangeRaw, JSON_TYPE, parseRaw, post, startAccepter, TARGET } from './setting.js'
+import { exchangeRaw, JSON_TYPE, parseRaw, post, signal, startAccepter, TARGET } from './setting.js'
 
 const cycle = { ping: async () => ({ drained: true }) }
 
@@ -103,6 +103,17 @@ t.test('requests in one packet are answered in order', async (t) => {
   t.strictSame(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 202', 'HTTP/1.1 202', 'HTTP/1.1 200'])
 })
 
+t.test('what cannot be read gives no answer to a request before it', async (t) => {
+  const appended = signal()
+  const invocations = { recordBytesMax: 1_024, append: () => appended.given }
+  const { port } = await startAccepter(t, { invocations })
+  const body = JSON.stringify({ target: TARGET })
+  const head = `POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`
+  const answer = await exchangeRaw(port, `${head}\r\n\r\n${body}hello\r\n\r\n`)
+  t.equal(answer, '', 'it may be accepted yet: the connection is only closed')
+  appended.give()
+})
+
 t.test('/livez answers as long as the process does', async (t) => {
   const { url } = await startAccepter(t, { readiness: () => Promise.reject(new Error('broken')) })
   const response = await fetch(`${url}/livez`)
@@ -124,7 +135,17 @@ t.test('/readyz says whether and why not', async (t) => {
   reasons = ['The disk is full.', 'It rains.']
   const not = await fetch(`${url}/readyz`)
   t.equal(not.status, 503)
-  t.strictSame(await not.json(), { status: 'not ready', reasons })
+  t.equal(not.headers.get('content-type'), 'application/problem+json')
+  t.equal(not.headers.get('cache-control'), 'no-store')
+  t.equal(not.headers.get('retry-after'), '1')
+  t.strictSame(await not.json(), {
+    type: 'urn:posthaste:error:not-ready',
+    title: 'This process cannot do its work now.',
+    status: 503,
+    detail: 'The disk is full. It rains.',
+    code: 'not-ready',
+    reasons,
+  })
   t.equal((await fetch(`${url}/readyz`, { method: 'HEAD' })).status, 503)
 })
 

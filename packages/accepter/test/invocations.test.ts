@@ -245,14 +245,21 @@ t.test('one instruction is one append of one record, deferred or not', async (t)
 })
 
 t.test('the answer waits for the append', async (t) => {
+  const began = signal()
   const appended = signal()
-  const { url } = await startAccepter(t, { invocations: { recordBytesMax: 1_024, append: () => appended.given } })
+  const append = (): Promise<void> => {
+    began.give()
+    return appended.given
+  }
+  const { url } = await startAccepter(t, { invocations: { recordBytesMax: 1_024, append } })
   let answered = false
   const response = post(url).then((response) => {
     answered = true
     return response
   })
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await began.given
+  // What did not wait would be answered before what is asked after it.
+  for (let count = 0; count < 3; count += 1) await (await fetch(`${url}/livez`)).text()
   t.notOk(answered)
   appended.give()
   t.equal((await response).status, 202)
@@ -301,15 +308,15 @@ t.test('an append that does not end is a 503', async (t) => {
 })
 
 t.test('an append that fails after its time ends nothing', async (t) => {
-  const { url } = await startAccepter(t, {
-    invocations: {
-      recordBytesMax: 1_024,
-      timeoutMs: 20,
-      append: () => new Promise((_, reject) => setTimeout(reject, 50, new Error('late'))),
-    },
-  })
+  const late = signal()
+  const append = async (): Promise<void> => {
+    await late.given
+    throw new Error('late')
+  }
+  const { url } = await startAccepter(t, { invocations: { recordBytesMax: 1_024, timeoutMs: 20, append } })
   t.equal((await post(url)).status, 503)
-  await new Promise((resolve) => setTimeout(resolve, 60))
+  // A rejection that nobody takes ends the process before it answers anything else.
+  late.give()
   t.equal((await fetch(`${url}/livez`)).status, 200)
 })
 
@@ -318,6 +325,7 @@ t.test('what is our fault says nothing of the inside, but the log does', async (
   const failures: unknown[] = [
     new Error('secret inside'),
     new PosthasteError('invalid-configuration', 'secret inside'),
+    new PosthasteError('internal', 'secret inside'),
     'secret inside',
     undefined,
   ]

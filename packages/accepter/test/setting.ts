@@ -27,6 +27,7 @@ export async function startAccepter(t: Test, options: Partial<AccepterOptions> =
     port: 0,
     clock: systemClock,
     log: silent,
+    connectionsMax: 1_000,
     readiness: async () => ({ ready: true, reasons: [] }),
     invocations: { recordBytesMax: RECORD_BYTES_MAX, append: async () => {} },
     ...options,

@@ -1,9 +1,19 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { JSON_TYPE, Notebook, openStreams, post, readCalls, signal, startAccepter, TARGET } from './setting.js'
+import {
+  exchangeRaw,
+  JSON_TYPE,
+  Notebook,
+  openStreams,
+  post,
+  readCalls,
+  signal,
+  startAccepter,
+  TARGET,
+} from './setting.js'
 
 t.test('what is in work is answered, and the connection closed', async (t) => {
   const began = signal()
@@ -17,7 +27,7 @@ t.test('what is in work is answered, and the connection closed', async (t) => {
   await began.given
   const stopped = accepter.stop()
   t.equal(accepter.stop(), stopped, 'stopping twice is stopping once')
-  // Longer than what the stop gives to those who have not sent a whole request.
+  // That nothing is cut takes time to show: longer than the stop gives to those who have not sent a whole request.
   await sleep(1_200)
   finished.give()
   const response = await answer
@@ -27,18 +37,24 @@ t.test('what is in work is answered, and the connection closed', async (t) => {
 })
 
 t.test('a request on a connection that is open still gets a 503 that says so', async (t) => {
+  const began = signal()
   const finished = signal()
   const notebook = new Notebook()
-  const ping = () => finished.given.then(() => ({ drained: true }))
+  const ping = async () => {
+    began.give()
+    await finished.given
+    return { drained: true }
+  }
   const { accepter, port } = await startAccepter(t, { invocations: notebook, cycle: { ping } })
   const body = JSON.stringify({ target: TARGET })
   const cycle = 'GET /cycle HTTP/1.1\r\nHost: a\r\n\r\n'
   const call = `POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-  const busy = connect(port, '127.0.0.1')
-  busy.write(cycle)
   const half = connect(port, '127.0.0.1')
-  half.write(call.slice(0, 30))
-  await sleep(50)
+  await write(half, call.slice(0, 30))
+  const busy = connect(port, '127.0.0.1')
+  await write(busy, cycle)
+  await began.given
+  await readUpToNow(port)
   const stopped = accepter.stop()
   half.write(call.slice(30))
   const answer = await textOf(half)
@@ -59,14 +75,37 @@ t.test('who has connected and says nothing, or half of something, holds nothing 
   const sockets = ['', 'GET /liv', head, `${head}{"tar`].map((bytes) => {
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})
-    if (bytes) socket.write(bytes)
-    return socket
+    return { socket, written: write(socket, bytes) }
   })
-  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
-  await sleep(50)
+  await Promise.all(sockets.map(({ written }) => written))
+  await readUpToNow(port)
   const startedMs = performance.now()
-  await Promise.all([accepter.stop(), ...sockets.map((socket) => textOf(socket))])
+  await Promise.all([accepter.stop(), ...sockets.map(({ socket }) => textOf(socket))])
   t.ok(performance.now() - startedMs < 3_000, `${performance.now() - startedMs} ms`)
+})
+
+t.test('who has gone away before the answer holds nothing up', async (t) => {
+  const began = signal()
+  const finished = signal()
+  const append = (): Promise<void> => {
+    began.give()
+    return finished.given
+  }
+  const { accepter, port } = await startAccepter(t, { invocations: { recordBytesMax: 1_024, append } })
+  const body = JSON.stringify({ target: TARGET })
+  const gone = connect(port, '127.0.0.1')
+  gone.write(
+    `POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+  await began.given
+  gone.resetAndDestroy()
+  const silent = connect(port, '127.0.0.1')
+  await once(silent, 'connect')
+  await readUpToNow(port)
+  const startedMs = performance.now()
+  await Promise.all([accepter.stop(), textOf(silent)])
+  t.ok(performance.now() - startedMs < 3_000, `${performance.now() - startedMs} ms`)
+  finished.give()
 })
 
 t.test('a stop of nothing is quick', async (t) => {
@@ -136,7 +175,17 @@ async function client(port: number, { accepted, faults, refusals }: Notes): Prom
   agent.destroy()
 }
 
-async function textOf(socket: ReturnType<typeof connect>): Promise<string> {
+/** Resolves once the system has the bytes. */
+function write(socket: Socket, bytes: string): Promise<void> {
+  return new Promise((resolve) => socket.write(bytes, () => resolve()))
+}
+
+/** Resolves once the server has read what the system had for it: one that connected later has been answered. */
+async function readUpToNow(port: number): Promise<void> {
+  await exchangeRaw(port, 'GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+}
+
+async function textOf(socket: Socket): Promise<string> {
   let text = ''
   socket.setEncoding('utf8').on('data', (more: string) => {
     text += more

@@ -28,6 +28,7 @@ export const ERRORS = {
   'bad-request': { status: 400, retriable: false, title: 'The HTTP request is malformed.' },
   'not-found': { status: 404, retriable: false, title: 'There is nothing at this path.' },
   'method-not-allowed': { status: 405, retriable: false, title: 'This path does not take this method.' },
+  'request-timeout': { status: 408, retriable: false, title: 'The request did not come to its end in time.' },
   'too-large': { status: 413, retriable: false, title: 'The instruction is larger than the limit.' },
   'unsupported-media-type': { status: 415, retriable: false, title: 'The request is not application/json.' },
   'depth-exceeded': {
@@ -40,6 +41,7 @@ export const ERRORS = {
   'stream-full': { status: 503, retriable: true, title: 'The stream has no room for new instructions.' },
   overloaded: { status: 503, retriable: true, title: 'Too many instructions are waiting to be written.' },
   stopping: { status: 503, retriable: true, title: 'This process is stopping.' },
+  'not-ready': { status: 503, retriable: true, title: 'This process cannot do its work now.' },
   // How a call failed, as the journal says it.
   status: { status: 0, retriable: true, title: 'The target answered with a status that is not a success.' },
   timeout: { status: 0, retriable: true, title: 'The call did not end within its time-out.' },

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ERRORS, type FieldError, PosthasteError } from '../src/index.js'
 
-const STATUSES = [0, 400, 404, 405, 413, 415, 422, 500, 503]
+const STATUSES = [0, 400, 404, 405, 408, 413, 415, 422, 500, 503]
 
 t.test('the table of errors', async (t) => {
   t.ok(Object.keys(ERRORS).length > 30)

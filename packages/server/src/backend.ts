@@ -2,7 +2,7 @@ import { type Log, PosthasteError } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type { Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
-import { CheckpointsOnDemand } from './checkpoints-on-demand.js'
+import { CheckpointsOnDemand, type OpenCheckpointStore } from './checkpoints-on-demand.js'
 import { kafkaOptions, natsOptions } from './config/broker-options.js'
 import type { Config } from './config/table.js'
 import { openModule } from './stream-module.js'
@@ -51,9 +51,18 @@ async function openKafka(config: Config, log: Log): Promise<Backend> {
   const { KafkaStream } = await import('@posthaste/stream-kafka')
   const options = kafkaOptions(config, log)
   if (config.checkpoints === 'stream') return backendOf(new KafkaStream(options))
-  const { NatsCheckpointStore } = await import('@posthaste/stream-nats')
-  const checkpoints = new CheckpointsOnDemand(() => NatsCheckpointStore.open(natsOptions(config, log)))
+  const checkpoints = new CheckpointsOnDemand(() => openCheckpoints(config, log))
   return backendOf(new KafkaStream({ ...options, checkpoints }), () => checkpoints.close())
+}
+
+/** A store that can be shared by listeners on several machines. */
+async function openCheckpoints(config: Config, log: Log): Promise<OpenCheckpointStore> {
+  if (config.checkpoints === 'nats') {
+    const { NatsCheckpointStore } = await import('@posthaste/stream-nats')
+    return NatsCheckpointStore.open(natsOptions(config, log))
+  }
+  const { KafkaCheckpointStore } = await import('@posthaste/stream-kafka')
+  return KafkaCheckpointStore.open(kafkaOptions(config, log))
 }
 
 function backendOf(stream: Stream, closeBelow: () => Promise<void> = async () => undefined): Backend {

@@ -3,6 +3,7 @@ import { Accepter, type Readiness } from '@posthaste/accepter'
 import { acceptedRecordBytesMax, LIMITS, PosthasteError, systemClock } from '@posthaste/core'
 import type { Logger } from 'pino'
 import { type Backend, openBackend } from './backend.js'
+import { ClockWatch } from './clock-watch.js'
 import type { Config } from './config/table.js'
 import { type ListenerPart, LocalListener } from './listener-part.js'
 import { ListenerThread } from './listener-thread.js'
@@ -23,10 +24,14 @@ export class Server {
   readonly #role: Role
   readonly #log: Logger
   readonly #accepter: Accepter
+  readonly #clockWatch: ClockWatch
   readonly #stopping = new AbortController()
   #backend: Backend | undefined
   #listener: ListenerPart | undefined
   #isListening = false
+  /** What the start waits for; undefined once it is done. */
+  #waiting: string | undefined
+  #watching: Promise<void> | undefined
   #starting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
   #fail: (error: Error) => void = () => undefined
@@ -40,6 +45,7 @@ export class Server {
     this.#role = role
     this.#log = log
     this.#accepter = this.#createAccepter()
+    this.#clockWatch = new ClockWatch(log)
     // Who does not look at it learns from what `start` throws, or not at all.
     this.failure.catch(() => undefined)
   }
@@ -62,7 +68,7 @@ export class Server {
     this.#backend = await openBackend(this.#config, this.#log)
     if (this.#role === 'listener') this.#listener = new LocalListener(this.#config, this.#backend, this.#log)
     if (this.#role === 'all') this.#listener = new ListenerThread(this.#config)
-    const isStreamThere = await this.#try(this.#startStream(this.#backend), 'the stream is away')
+    const isStreamThere = await this.#try(this.#startStream(this.#backend), 'This process')
     const url = await this.#accepter.start()
     if (isStreamThere && (await this.#startListener(url))) return url
     this.#starting = this.#startLater(this.#backend, url).catch((error: Error) => this.#fail(error))
@@ -75,21 +81,22 @@ export class Server {
     do await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
     while (
       !signal.aborted &&
-      !((await this.#try(this.#startStream(backend), 'the stream is still away')) && (await this.#startListener(url)))
+      !((await this.#try(this.#startStream(backend), 'This process')) && (await this.#startListener(url)))
     )
     if (!signal.aborted) this.#log.info({}, 'the stream is there')
   }
 
   async #startListener(url: string): Promise<boolean> {
-    if (this.#listener && !(await this.#try(this.#listener.start(url), 'the stream is away for the listener')))
-      return false
+    if (this.#listener && !(await this.#try(this.#listener.start(url), 'The listener'))) return false
     this.#isListening = true
+    this.#waiting = undefined
     return true
   }
 
   async #startStream({ stream }: Backend): Promise<void> {
     await stream.start()
     this.#checkLimits()
+    this.#watching ??= this.#clockWatch.run(stream, this.#stopping.signal)
   }
 
   /** @throws PosthasteError `stream-unfit` if next to nothing could be accepted */
@@ -103,14 +110,16 @@ export class Server {
     throw new PosthasteError('stream-unfit', detail)
   }
 
-  /** Whether a step of the start succeeded, or must be tried again. */
-  async #try(step: Promise<void>, otherwise: string): Promise<boolean> {
+  /** Whether a step of the start succeeded, or must be tried again, for which `who` waits. */
+  async #try(step: Promise<void>, who: string): Promise<boolean> {
     try {
       await step
       return true
     } catch (error) {
       if (!(error instanceof PosthasteError) || error.code !== 'stream-unavailable') throw error
-      this.#log.warn({ err: error }, `${otherwise}; trying again`)
+      const level = this.#waiting === undefined ? 'warn' : 'debug'
+      this.#log[level]({ err: error }, 'the stream is away; trying again')
+      this.#waiting = `${who} waits for the stream: ${error.message}`
       return false
     }
   }
@@ -128,7 +137,7 @@ export class Server {
     this.#stopping.abort()
     await Promise.all([this.#accepter.stop(), this.#listener?.stop()])
     await this.#backend?.close()
-    await this.#starting
+    await Promise.all([this.#starting, this.#watching])
   }
 
   #createAccepter(): Accepter {
@@ -138,6 +147,7 @@ export class Server {
       port: this.#config.port,
       clock: systemClock,
       log: this.#log,
+      connectionsMax: this.#config.connections,
       readiness: () => this.#readiness(),
       ...(this.#role !== 'listener' && {
         invocations: {
@@ -164,13 +174,16 @@ export class Server {
   }
 
   async #readiness(): Promise<Readiness> {
-    const health = await (this.#backend as Backend).stream.health()
-    const reasons: string[] = []
-    if (!health.ready) reasons.push(health.reason)
-    const blocked = await this.#blocked()
-    if (blocked !== undefined) reasons.push(blocked)
+    const found = this.#waiting === undefined ? [await this.#away(), await this.#blocked()] : [this.#waiting]
+    const reasons = found.filter((reason) => reason !== undefined)
     if (this.#stopped) reasons.push('This process is stopping.')
-    return { ready: reasons.length === 0, reasons }
+    return { ready: reasons.length === 0, reasons, clock: this.#clockWatch.skew }
+  }
+
+  /** Why the stream takes nothing; undefined if it does. */
+  async #away(): Promise<string | undefined> {
+    const health = await (this.#backend as Backend).stream.health()
+    return health.ready ? undefined : health.reason
   }
 
   /** Why the listener does nothing; undefined if it works, or there is none. */

@@ -20,6 +20,7 @@ t.test('the defaults are valid, and are these', async (t) => {
   t.strictSame(loadConfig({ environment: {} }), {
     host: '127.0.0.1',
     port: 8080,
+    connections: 10_000,
     stream: 'embedded',
     streamOptions: '{}',
     prefix: 'posthaste',
@@ -99,6 +100,10 @@ const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>
     ['0', 0],
     ['65535', 65_535],
   ],
+  connections: [
+    ['1', 1],
+    ['1000000', 1_000_000],
+  ],
   stream: ['embedded', 'kafka', 'nats', './backend.js', '@someone/backend'].map((stream) => [stream, stream]),
   streamOptions: [
     ['{}', '{}'],
@@ -110,6 +115,7 @@ const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>
   ],
   checkpoints: [
     ['stream', 'stream'],
+    ['kafka', 'kafka'],
     ['nats', 'nats'],
   ],
   kafkaBrokers: [
@@ -224,10 +230,11 @@ const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>
 const bad: Readonly<Record<SettingKey, readonly string[]>> = {
   host: [''],
   port: ['', '-1', '65536', '80.5', '1e3', '0x50', ' 80', 'http', '99999999999999999'],
+  connections: ['', '0', '1000001', 'many'],
   stream: [''],
   streamOptions: ['', '{', 'a=b'],
   prefix: ['', 'a.b', 'a b', 'ü', 'a'.repeat(65)],
-  checkpoints: ['', 'kafka', 'embedded'],
+  checkpoints: ['', 'Kafka', 'embedded'],
   kafkaBrokers: ['', 'localhost', 'a:1,', 'a:1, b:2', 'kafka://a:1b'],
   kafkaPartitions: ['', '0', '1001'],
   kafkaTimerPartitions: ['', '0', '1001'],

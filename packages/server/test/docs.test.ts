@@ -10,7 +10,7 @@ import {
   parseInstruction,
 } from '@posthaste/core'
 import t from 'tap'
-import { environmentName, flagName, loadConfig, SETTING_KEYS } from '../src/index.js'
+import { environmentName, flagName, loadConfig, SETTING_KEYS, SETTINGS } from '../src/index.js'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8')
@@ -41,6 +41,10 @@ t.test('every setting is documented, and every documented one is there', async (
   t.strictSame(
     rows.map((cells) => cells.slice(0, 3).map(unquote)),
     SETTING_KEYS.map((key) => [`--${flagName(key)}`, environmentName(key), key]),
+  )
+  t.strictSame(
+    rows.map((cells) => cells[4]),
+    SETTING_KEYS.map((key) => (SETTINGS[key].default === '' ? 'none' : `\`${SETTINGS[key].default}\``)),
   )
   for (const name of configuration.match(/POSTHASTE_[A-Z_]+\b/g) ?? [])
     t.ok(name === 'POSTHASTE_CONFIG' || SETTING_KEYS.map(environmentName).includes(name), name)

@@ -101,6 +101,29 @@ t.test('readiness has its reasons', async (t) => {
   t.match(await refused.json(), { code: 'stream-full' })
 })
 
+t.test('a broker that is away is said, without its password', async (t) => {
+  const away = `127.0.0.1:${await closedPort()}`
+  const brokers: Record<string, Flags> = {
+    nats: { stream: 'nats', natsUrl: `nats://somebody:hunter2@${away}` },
+    kafka: {
+      stream: 'kafka',
+      kafkaBrokers: away,
+      kafkaSasl: 'plain',
+      kafkaUsername: 'somebody',
+      kafkaPassword: 'hunter2',
+    },
+  }
+  for (const [name, flags] of Object.entries(brokers)) {
+    const { url } = await start(t, 'all', flags)
+    const { code, reasons, ...problem } = await readiness(url)
+    t.equal(code, 503, name)
+    t.match(problem, { status: 503, type: 'urn:posthaste:error:not-ready', detail: reasons[0] as string })
+    t.equal(reasons.length, 1, name)
+    t.match(reasons, [/^This process waits for the stream: .*(NATS|Kafka).*REFUSED/])
+    t.notMatch(JSON.stringify({ reasons, ...problem }), 'hunter2')
+  }
+})
+
 t.test('a ping tells where the listener can be reached', async (t) => {
   for (const host of ['127.0.0.1', '0.0.0.0']) {
     const { url } = await start(t, 'listener', { host })
@@ -169,7 +192,17 @@ function submit(url: string, target: string): Promise<Response> {
 
 async function readiness(url: string) {
   const response = await fetch(`${url}/readyz`)
-  return { code: response.status, ...((await response.json()) as { status: string; reasons: string[] }) }
+  return { ...((await response.json()) as { status: string | number; reasons: string[] }), code: response.status }
+}
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 async function startTarget(t: Test, afterMs = 0): Promise<{ url: string; urls: string[] }> {

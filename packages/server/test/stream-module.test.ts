@@ -52,8 +52,14 @@ t.test('what is no backend says why', async (t) => {
 })
 
 t.test('checkpoints elsewhere are for kafka alone', async (t) => {
-  const server = new Server(configOf('embedded', { checkpoints: 'nats' }), 'accepter', log)
-  await t.rejects(server.start(), { code: 'invalid-configuration', message: /for the kafka stream/ })
+  for (const [stream, checkpoints] of [
+    ['embedded', 'nats'],
+    ['embedded', 'kafka'],
+    ['nats', 'kafka'],
+  ] as const) {
+    const server = new Server(configOf(stream, { checkpoints }), 'accepter', log)
+    await t.rejects(server.start(), { code: 'invalid-configuration', message: /for the kafka stream/ })
+  }
 })
 
 t.test('logging in needs a name and a password', async (t) => {

@@ -8,6 +8,10 @@ import { choice, duration, integer, optionalText, type Setting, size, text } fro
 export const SETTINGS = {
   host: text({ default: '127.0.0.1', description: 'Address to listen on.' }),
   port: integer(0, 65_535, { default: '8080', description: 'Port to listen on; 0 picks a free one.' }),
+  connections: integer(1, 1_000_000, {
+    default: '10000',
+    description: 'Connections of clients that may be open; one more is closed as it comes.',
+  }),
   stream: text({
     default: 'embedded',
     description:
@@ -25,9 +29,10 @@ export const SETTINGS = {
     check: (given) =>
       /^[A-Za-z0-9_-]{1,64}$/.test(given) ? undefined : 'it is not 1 to 64 of the characters A-Z a-z 0-9 _ -',
   }),
-  checkpoints: choice(['stream', 'nats'], {
+  checkpoints: choice(['stream', 'kafka', 'nats'], {
     default: 'stream',
-    description: 'Where the kafka stream keeps checkpoints: in its group offsets, or in NATS.',
+    description:
+      'Where the kafka stream keeps checkpoints: in the offsets of its own group, in offsets of groups for each partition, or in NATS.',
   }),
   kafkaBrokers: text({
     default: '127.0.0.1:9092',
