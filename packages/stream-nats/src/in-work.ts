@@ -39,6 +39,10 @@ export class InWork {
     return this.#lookedBeforeMs
   }
 
+  get size(): number {
+    return this.#bySequence.size
+  }
+
   get(sequence: number): NatsDelivery | undefined {
     return this.#bySequence.get(sequence)
   }
@@ -53,8 +57,8 @@ export class InWork {
     return this.#bySequence.get(offset) === delivery && this.#bySequence.delete(offset)
   }
 
-  all(): NatsDelivery[] {
-    return [...this.#bySequence.values()]
+  all(): Iterable<NatsDelivery> {
+    return this.#bySequence.values()
   }
 
   stop(): void {

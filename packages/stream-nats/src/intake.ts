@@ -5,6 +5,7 @@ import { sendGroup } from './acker.js'
 import { Bell } from './bell.js'
 import type { Connection } from './connection.js'
 import type { NatsDelivery } from './nats-delivery.js'
+import { Shelf } from './shelf.js'
 
 /** How long a request stands at the server. Short, so that a member that no longer pulls soon gets nothing. */
 const STANDS_MS = 2_000
@@ -49,7 +50,7 @@ export class Intake {
   /** Come and not pulled yet, in the order in which they came. */
   #kept: NatsDelivery[] = []
   /** Timers that came early by our clock. */
-  readonly #early = new Map<NatsDelivery, NodeJS.Timeout>()
+  readonly #early = new Shelf((delivery) => this.keep(delivery))
   /** Records that were asked for and have not come. */
   #askedFor = 0
   #askedAtMs = 0
@@ -87,10 +88,16 @@ export class Intake {
     }
   }
 
+  /** Has a record for whoever pulls next. */
+  keep(delivery: NatsDelivery): void {
+    this.#kept.push(delivery)
+    this.#bell.ring()
+  }
+
   /** Gives back what nobody pulls, and returns it. */
   release(): NatsDelivery[] {
     if (this.#pulling > 0 || performance.now() - this.#pulledAtMs < KEEP_MS) return []
-    const released = [...this.#kept.splice(0), ...this.#forgetEarly()]
+    const released = [...this.#kept.splice(0), ...this.#early.clear()]
     void this.giveBack(released)
     return released
   }
@@ -115,7 +122,7 @@ export class Intake {
     // What is on its way still comes.
     if (this.#options.connection.isWhole) await this.#drain()
     else this.#subscription.unsubscribe()
-    this.#forgetEarly()
+    this.#early.clear()
     this.#kept = []
   }
 
@@ -166,13 +173,10 @@ export class Intake {
     if (this.#askedFor > 0) this.#askedFor -= 1
     const delivery = this.#options.accept(message)
     if (!delivery) return
-    this.#sort(delivery)
-  }
-
-  #sort(delivery: NatsDelivery): void {
-    const earlyMs = (delivery.marks.dueMs ?? 0) - Date.now()
-    if (earlyMs > 0 && earlyMs < EARLY_MS_MAX) this.#hold(delivery, earlyMs)
-    else this.#keep(delivery)
+    const dueMs = delivery.marks.dueMs ?? 0
+    const earlyMs = dueMs - Date.now()
+    if (earlyMs > 0 && earlyMs < EARLY_MS_MAX) this.#hold(delivery, dueMs)
+    else this.keep(delivery)
   }
 
   /** The server says how a request ended, and how much of it did not come. */
@@ -189,27 +193,10 @@ export class Intake {
     this.#bell.ring()
   }
 
-  #hold(delivery: NatsDelivery, earlyMs: number): void {
-    const timer = setTimeout(() => {
-      this.#early.delete(delivery)
-      // Timers of Node's may fire a moment early.
-      this.#sort(delivery)
-    }, earlyMs)
-    this.#early.set(delivery, timer)
+  #hold(delivery: NatsDelivery, dueMs: number): void {
+    this.#early.put(delivery, dueMs)
     // It has taken a place in the request that others may want.
     if (this.#askedFor === 0) this.#bell.ring()
-  }
-
-  #keep(delivery: NatsDelivery): void {
-    this.#kept.push(delivery)
-    this.#bell.ring()
-  }
-
-  #forgetEarly(): NatsDelivery[] {
-    const early = [...this.#early.keys()]
-    for (const timer of this.#early.values()) clearTimeout(timer)
-    this.#early.clear()
-    return early
   }
 
   /** Requests do not outlive a connection. */

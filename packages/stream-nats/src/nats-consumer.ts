@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Begun, Completed, Consumer, Delivery, Effects, Progress, PullOptions, Turn } from '@posthaste/stream'
-import type { ConsumerInfo, Msg, StreamInfo } from 'nats'
+import type { Msg } from 'nats'
 import { Completer } from './completer.js'
 import { type GroupOptions, type Joined, joinGroup } from './durable.js'
-import { callFault, unavailable } from './faults.js'
 import { InWork } from './in-work.js'
 import { Intake } from './intake.js'
 import { GivenUp, untilDone } from './journal.js'
-import { type DeliverySource, NatsDelivery, readDeliveryInfo } from './nats-delivery.js'
+import { type DeliverySource, NatsDelivery, readDeliveryInfo, readInHand } from './nats-delivery.js'
 import type { NatsParts } from './parts.js'
+import { PutOffs } from './put-offs.js'
+import { askStanding } from './standing.js'
 import { Trimmer } from './trimmer.js'
 import { encodeTurn } from './turn-text.js'
 
@@ -17,6 +18,8 @@ const HELD_SHARE = 0.9
 const TIDY_EVERY_MS = 1_000
 /** How long a stop waits for completions that the server does not take. */
 const GIVE_UP_MS = 5_000
+/** One for all, so that whoever waits for many of them waits for one. */
+const DONE = Promise.resolve<Completed>('done')
 
 /** A member of a group: one of those who pull from the group's durable consumer. */
 export class NatsConsumer implements Consumer, DeliverySource {
@@ -27,6 +30,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
   readonly #member: string
   readonly #inWork: InWork
   readonly #intake: Intake
+  readonly #putOffs: PutOffs
   readonly #completer: Completer
   readonly #givenUp = new AbortController()
   readonly #trimmer: Trimmer
@@ -53,10 +57,11 @@ export class NatsConsumer implements Consumer, DeliverySource {
     this.#completer = new Completer(parts, this.#givenUp.signal)
     this.#intake = new Intake({
       connection: parts.connection,
-      api: `$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#name}`,
+      api: `$JS.API.CONSUMER.MSG.NEXT.${parts.naming.stream('calls')}.${this.#name}`,
       recordBytesMax: parts.recordBytesMax,
       accept: (message) => this.#accept(message),
     })
+    this.#putOffs = new PutOffs(group.maxAckPending, (delivery) => this.#intake.keep(delivery))
     this.#tidying = setInterval(() => void this.#tidy(), TIDY_EVERY_MS)
     this.#ignoreChanges = parts.connection.onChange(() => void this.#rejoin())
   }
@@ -69,15 +74,10 @@ export class NatsConsumer implements Consumer, DeliverySource {
   }
 
   async progress(): Promise<readonly Progress[]> {
-    const [{ state }, info] = await this.#ask()
-    const end = Math.max(state.last_seq, info.delivered.stream_seq) + 1
-    const isDone = info.num_pending === 0 && info.num_ack_pending === 0
     return [
       {
         partition: 0,
-        // Timers stand among the calls, so the last call that is completed may not be the last message.
-        committed: isDone ? end : info.ack_floor.stream_seq + 1,
-        end,
+        ...(await askStanding(this.#parts, this.#name, this.#inWork, this.#putOffs)),
         inFlight: this.#handedOut,
         overdue: false,
         owner: this.#stopped ? 'none' : 'this',
@@ -99,6 +99,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
     if (this.#stopped) return Promise.resolve('lost')
     // What is put off may be back before its completion is through, and is then no copy.
     if (!effects.journal?.length) this.#forgetTurn(delivery)
+    if (this.#putOff(delivery, effects)) return DONE
     const completing = this.#complete(delivery, effects)
     this.#completing.add(completing)
     return completing.finally(() => this.#completing.delete(completing))
@@ -107,22 +108,6 @@ export class NatsConsumer implements Consumer, DeliverySource {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
-  }
-
-  async #ask(): Promise<[StreamInfo, ConsumerInfo]> {
-    const { manager, connection } = this.#parts
-    if (!connection.isWhole) throw unavailable('The connection to NATS is lost.')
-    try {
-      // In this order: what was stored by the first answer and is not pending by the second is completed.
-      const stream = await manager.streams.info(this.#stream)
-      return [stream, await manager.consumers.info(this.#stream, this.#name)]
-    } catch (error) {
-      throw callFault(error)
-    }
-  }
-
-  get #stream(): string {
-    return this.#parts.naming.stream('calls')
   }
 
   #accept(message: Msg): NatsDelivery | undefined {
@@ -135,14 +120,15 @@ export class NatsConsumer implements Consumer, DeliverySource {
       same.extendedAtMs = Math.max(same.extendedAtMs, this.#inWork.sentAfterMs)
       return undefined
     }
-    const delivery = new NatsDelivery(message, info, this.#inWork.sentAfterMs, this)
+    const delivery = new NatsDelivery(readInHand(message, info, this.#inWork.sentAfterMs), this)
     this.#inWork.add(delivery)
     return delivery
   }
 
-  #isSurelyFirst({ deliveries, marks, record }: NatsDelivery, { attempt = 1 }: Turn): boolean {
+  #isSurelyFirst({ deliveries, isBack, marks, record }: NatsDelivery, { attempt = 1 }: Turn): boolean {
     return (
       deliveries === 1 &&
+      !isBack &&
       attempt === 1 &&
       !marks.isCopy &&
       marks.dueMs === undefined &&
@@ -160,6 +146,15 @@ export class NatsConsumer implements Consumer, DeliverySource {
       if (error instanceof GivenUp) return 'copy'
       throw error
     }
+  }
+
+  /** Whether the record stays in work, to be delivered here again. */
+  #putOff(delivery: NatsDelivery, effects: Effects): boolean {
+    const again = this.#putOffs.take(delivery, effects)
+    if (!again) return false
+    this.#end(delivery)
+    this.#inWork.add(again)
+    return true
   }
 
   async #complete(delivery: NatsDelivery, effects: Effects): Promise<Completed> {
@@ -188,6 +183,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
 
   #lose(delivery: NatsDelivery): 'lost' {
     this.#end(delivery)
+    this.#putOffs.remove(delivery)
     delivery.lose()
     return 'lost'
   }
@@ -211,10 +207,11 @@ export class NatsConsumer implements Consumer, DeliverySource {
     if (this.#isTidying || !connection.isWhole) return
     this.#isTidying = true
     try {
-      const isGone = (await this.#trimmer.trim()) === 'gone'
-      if (isGone) log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
+      const durable = await this.#trimmer.trim()
+      if (durable) this.#putOffs.note(durable.num_ack_pending)
+      else log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
       // Or it could not be asked before.
-      if (isGone || this.#surelyFirstAbove === Number.POSITIVE_INFINITY) await this.#rejoin()
+      if (!durable || this.#surelyFirstAbove === Number.POSITIVE_INFINITY) await this.#rejoin()
     } catch (error) {
       if (connection.isWhole) log.warn({ err: error }, 'completed calls cannot be removed now')
     } finally {
@@ -226,9 +223,10 @@ export class NatsConsumer implements Consumer, DeliverySource {
     this.#intake.end()
     clearInterval(this.#tidying)
     this.#ignoreChanges()
+    this.#putOffs.clear()
     await this.#finishCompletions()
     await this.#intake.stop()
-    const left = this.#inWork.all()
+    const left = [...this.#inWork.all()]
     for (const delivery of left) this.#lose(delivery)
     await this.#intake.giveBack(left)
     this.#inWork.stop()

@@ -10,16 +10,32 @@ export interface DeliverySource {
   complete(delivery: NatsDelivery, effects: Effects): Promise<Completed>
 }
 
-/** A record in the hands of a NATS consumer. */
-export class NatsDelivery implements Delivery {
+/** A record that the server counts on us to work on. */
+export interface InHand {
   readonly record: StoredRecord
   readonly marks: CallMarks
+  /** When it came here; in milliseconds since the Unix epoch. */
+  readonly cameAtMs: number
+  readonly deliveries: number
+  readonly replySubject: string
+  readonly extendedAtMs: number
+}
+
+/** A record in the hands of a NATS consumer. */
+export class NatsDelivery implements Delivery, InHand {
+  readonly record: StoredRecord
+  /** What is here stays while it gives signs of life. */
+  readonly leaving = false
+  readonly marks: CallMarks
+  readonly cameAtMs: number
   /** How often the server has delivered it, to whomever. */
   deliveries: number
   /** Where its acknowledgement goes: that of the latest delivery. Changed by its consumer only. */
   replySubject: string
   /** Up to when, at the least, the server counted on us; by `performance.now()`. Changed by its consumer only. */
   extendedAtMs: number
+  /** Whether it was delivered here before, and put off. */
+  readonly isBack: boolean
   /** Whether somebody has pulled it. Changed by its consumer only. */
   isHandedOut = false
   /** What it is registered under. Changed by its consumer only. */
@@ -29,21 +45,14 @@ export class NatsDelivery implements Delivery {
   #isLost = false
   #completed: Promise<Completed> | undefined
 
-  constructor(message: Msg, info: DeliveryInfo, extendedAtMs: number, source: DeliverySource) {
-    this.marks = readMarks(message.headers)
-    this.record = {
-      log: 'calls',
-      partition: 0,
-      offset: info.sequence,
-      ...(this.marks.turn ?? { key: '' }),
-      // A copy, for the original is a part of all that came with it.
-      value: Buffer.from(message.data),
-      // A timer is fired a little early, and counts from when it is due.
-      appendedAtMs: Math.max(info.storedAtMs, this.marks.dueMs ?? 0),
-    }
-    this.deliveries = info.deliveries
-    this.replySubject = info.replySubject
-    this.extendedAtMs = extendedAtMs
+  constructor(inHand: InHand, source: DeliverySource, isBack = false) {
+    this.record = inHand.record
+    this.marks = inHand.marks
+    this.cameAtMs = inHand.cameAtMs
+    this.deliveries = inHand.deliveries
+    this.replySubject = inHand.replySubject
+    this.extendedAtMs = inHand.extendedAtMs
+    this.isBack = isBack
     this.#source = source
   }
 
@@ -77,10 +86,37 @@ export class NatsDelivery implements Delivery {
     return this.#completed ?? Promise.resolve(this.#isLost ? 'lost' : 'done')
   }
 
+  /** For its consumer: the next delivery of a record that was in our hands all the time. */
+  again(): NatsDelivery {
+    return new NatsDelivery(this, this.#source, true)
+  }
+
   /** For its consumer. */
   lose(): void {
     this.#isLost = true
     this.#loss?.abort()
+  }
+}
+
+/** What came with a message. */
+export function readInHand(message: Msg, info: DeliveryInfo, extendedAtMs: number): InHand {
+  const marks = readMarks(message.headers)
+  return {
+    record: {
+      log: 'calls',
+      partition: 0,
+      offset: info.sequence,
+      ...(marks.turn ?? { key: '' }),
+      // A copy, for the original is a part of all that came with it.
+      value: Buffer.from(message.data),
+      // A timer is fired a little early, and counts from when it is due.
+      appendedAtMs: Math.max(info.storedAtMs, marks.dueMs ?? 0),
+    },
+    marks,
+    cameAtMs: Date.now(),
+    deliveries: info.deliveries,
+    replySubject: info.replySubject,
+    extendedAtMs,
   }
 }
 

@@ -1,15 +1,17 @@
-import { type Log, PosthasteError } from '@posthaste/core'
-import type {
-  ConsumeOptions,
-  Consumer,
-  Followed,
-  FollowOptions,
-  LogName,
-  NewRecord,
-  Position,
-  Stream,
-  StreamHealth,
-  StreamSupports,
+import { type Log, PosthasteError, systemClock } from '@posthaste/core'
+import {
+  type ClockSkew,
+  type ConsumeOptions,
+  type Consumer,
+  type Followed,
+  type FollowOptions,
+  type LogName,
+  measureClockSkew,
+  type NewRecord,
+  type Position,
+  type Stream,
+  type StreamHealth,
+  type StreamSupports,
 } from '@posthaste/stream'
 import type { JetStreamManager } from 'nats'
 import { Bell } from './bell.js'
@@ -26,6 +28,7 @@ import type { NatsStreamOptions } from './options.js'
 import type { NatsParts } from './parts.js'
 import { countMissing, provision, wantedStreams } from './provision.js'
 import { Publisher } from './publisher.js'
+import { serverTime } from './server-time.js'
 
 const ACK_WAIT_MS = 30_000
 const MAX_ACK_PENDING = 65_536
@@ -137,6 +140,15 @@ export class NatsStream implements Stream {
     if (!this.#started) return { ready: false, reason: 'The stream is not started.' }
     if (!this.#started.parts.connection.isWhole) return { ready: false, reason: 'The connection to NATS is lost.' }
     return { ready: true }
+  }
+
+  async clockSkew(): Promise<ClockSkew> {
+    const { manager, naming } = this.#running().parts
+    try {
+      return await measureClockSkew(systemClock, () => serverTime(manager, naming.stream('calls')))
+    } catch (error) {
+      throw callFault(error)
+    }
   }
 
   stop(): Promise<void> {

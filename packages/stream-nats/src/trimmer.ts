@@ -1,3 +1,4 @@
+import type { ConsumerInfo } from 'nats'
 import { findDurable } from './durable.js'
 import type { NatsParts } from './parts.js'
 
@@ -12,18 +13,18 @@ export class Trimmer {
     this.#consumer = consumer
   }
 
-  /** Resolves `gone` if the group's consumer is no longer there. */
-  async trim(): Promise<'done' | 'gone'> {
+  /** Resolves with what the server says of the group's consumer; undefined if it is no longer there. */
+  async trim(): Promise<ConsumerInfo | undefined> {
     const { manager, naming } = this.#parts
     const stream = naming.stream('calls')
     const durable = await findDurable(manager, stream, this.#consumer)
-    if (!durable) return 'gone'
+    if (!durable) return undefined
     const completed = durable.ack_floor.stream_seq
     if (completed > this.#trimmedTo) {
       // Never without the filter: timers that wait stand among the calls.
       await manager.streams.purge(stream, { filter: naming.callsSubject, seq: completed + 1 })
       this.#trimmedTo = completed
     }
-    return 'done'
+    return durable
   }
 }
