@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Saved } from '@posthaste/storage'
 import type { Admin } from 'kafkajs'
+import type { CheckpointData } from './checkpoint-codec.js'
 import type { GroupMember } from './group-member.js'
 import type { Settings } from './kafka-options.js'
 import type { OwnedPartition } from './owned-partition.js'
@@ -20,7 +22,7 @@ export interface CheckpointParts {
   readonly member: GroupMember
   owned(): Iterable<OwnedPartition>
   /** A store refused a checkpoint: another has claimed the partition. */
-  lost(partition: OwnedPartition): void
+  refused(partition: OwnedPartition): void
 }
 
 /** Commits how far the partitions of a member have come, and removes what is below. */
@@ -57,7 +59,12 @@ export class Checkpoints {
 
   /** Commits these, after what is being committed. */
   commit(partitions: readonly OwnedPartition[], isReleased = false): Promise<void> {
-    const commit = this.#committing.then(() => this.#commit(partitions, isReleased))
+    const commit = this.#committing
+      .then(() => this.#commit(partitions, isReleased))
+      .catch((error: unknown) => {
+        for (const partition of partitions) partition.isDirty = true
+        throw error
+      })
     this.#committing = commit.catch(() => undefined)
     return commit
   }
@@ -82,40 +89,34 @@ export class Checkpoints {
     for (const partition of partitions) {
       if (partition.state === 'lost' || partition.state === 'losing') continue
       partition.isDirty = false
-      const { committed, text } = await this.#saved(partition, isReleased)
+      const { committed, data, text } = partition.checkpoint(isReleased)
       // Too many holes: the checkpoint before holds, until some have closed.
       if (text === undefined) partition.isDirty = true
+      else if ((await this.#save(partition, committed, data)) === 'refused') this.#parts.refused(partition)
       else saved.push({ partition, committed, metadata: text })
     }
     if (saved.length === 0) return
-    try {
-      await member.commit(
-        saved.map(({ committed, metadata, partition }) => ({
-          topic: names.calls,
-          partition: partition.partition,
-          offset: String(committed),
-          metadata,
-        })),
-      )
-    } catch (error) {
-      for (const { partition } of saved) partition.isDirty = true
-      throw error
-    }
+    await member.commit(
+      saved.map(({ committed, metadata, partition }) => ({
+        topic: names.calls,
+        partition: partition.partition,
+        offset: String(committed),
+        metadata,
+      })),
+    )
     for (const { committed, partition } of saved) {
       partition.committed = committed
       this.#trimmer.below(names.calls, partition.partition, committed)
     }
   }
 
-  /** The checkpoint of a partition, saved in the store if there is one. */
-  async #saved(partition: OwnedPartition, isReleased: boolean) {
+  /** In the store, if there is one. */
+  async #save(partition: OwnedPartition, offset: number, data: CheckpointData): Promise<Saved> {
     const { checkpoints } = this.#parts.settings
-    const checkpoint = partition.checkpoint(isReleased)
-    if (!checkpoints || checkpoint.text === undefined) return checkpoint
-    const { committed: offset, data } = checkpoint
+    if (!checkpoints) return 'saved'
     const key = `${this.#parts.groupId}/${partition.partition}`
-    const content = { offset, beyond: data.beyond.map(([from, to]) => [from, to] as const), journal: journalText(data) }
-    if ((await checkpoints.save(key, partition.epoch, content)) === 'refused') this.#parts.lost(partition)
-    return checkpoint
+    // A copy: the ranges go on changing while it is saved.
+    const beyond = data.beyond.map(([from, to]) => [from, to] as const)
+    return checkpoints.save(key, partition.epoch, { offset, beyond, journal: journalText(data) })
   }
 }

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Log, PosthasteError } from '@posthaste/core'
 import type { Completed, Effects, NewTimer } from '@posthaste/stream'
+import { EffectRecords } from './effect-records.js'
 import type { GroupMember } from './group-member.js'
 import type { DeliverySource, KafkaDelivery } from './kafka-delivery.js'
-import { decideLane } from './lanes.js'
 import type { OwnedPartition } from './owned-partition.js'
-import { partitionOf } from './partition-of.js'
-import { journalHeaders, type Outgoing, outgoing, timerHeaders } from './record-codec.js'
+import type { Outgoing } from './record-codec.js'
 import type { Sender } from './sender.js'
 import type { TopicNames } from './topic-names.js'
 import type { Topics } from './topics.js'
@@ -32,8 +31,6 @@ export interface CompleterParts {
   readonly log: Log
   /** The partition as this member owns it now, if it does. */
   owned(partition: number): OwnedPartition | undefined
-  /** Stores the checkpoint of a partition. */
-  commit(partition: OwnedPartition): Promise<void>
 }
 
 /**
@@ -43,6 +40,7 @@ export interface CompleterParts {
 export class Completer implements DeliverySource {
   readonly #parts: CompleterParts
   readonly #busy = new Set<Promise<unknown>>()
+  readonly #records: EffectRecords
   /** Calls that were checked out and still run, by partition and offset. */
   readonly #out = new Map<string, KafkaDelivery>()
   #stoppedMs: number | undefined
@@ -50,6 +48,7 @@ export class Completer implements DeliverySource {
 
   constructor(parts: CompleterParts) {
     this.#parts = parts
+    this.#records = new EffectRecords(parts)
   }
 
   held(delivery: KafkaDelivery): boolean {
@@ -67,13 +66,13 @@ export class Completer implements DeliverySource {
 
   /** Whether the call that was checked out at `at` still runs here. */
   runs(partition: number, at: number): boolean {
-    return this.#out.has(outKey(partition, at))
+    return this.#out.has(`${partition} ${at}`)
   }
 
   /** Puts a watchdog off. Resolves false if that cannot be stored. */
   putOff(partition: number, watchdog: Omit<NewTimer, 'dueMs'>, at: number): Promise<boolean> {
     const timer = { ...watchdog, dueMs: Date.now() + WATCHDOG_MORE_MS }
-    return this.#while(this.#sendUntilStored([this.#timer(timer, partition, at)], undefined))
+    return this.#while(this.#sendUntilStored([this.#records.watchdog(timer, partition, at)], undefined))
   }
 
   /** Resolves once what was asked for so far is written, or given up. */
@@ -89,52 +88,64 @@ export class Completer implements DeliverySource {
   }
 
   async #write(delivery: KafkaDelivery, effects: Effects): Promise<Completed> {
-    const { journal = [] } = effects
-    const { partition, at, isOut } = delivery
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
-    if (!this.#mayWrite(delivery, journal.length > 0)) return this.#lost(delivery)
-    const about = journalHeaders({ at, isOut, writer: partition.writer })
-    const { names } = this.#parts
-    const entries = journal.map((record) => outgoing(names.journal, partition.partition, record, about))
+    const entries = this.#records.entries(effects, delivery)
+    if (!this.#mayWrite(delivery, entries.length > 0)) return this.#lost(delivery)
     if (entries.length > 0) {
       if (!(await this.#sendUntilStored(entries, delivery))) return this.#lost(delivery)
-      if (!(await this.#counts(delivery, entries))) return this.#takenByAnother(delivery)
+      if (!(await this.#counts(delivery, entries))) return this.#takenByAnother(delivery, entries)
+      if (!this.#owner(delivery)) return this.#leaveToOwner(delivery)
     }
     // What is put off may be back before this is through, and is then no copy.
-    else partition.ledger.gaveUp(delivery, delivery.turn)
-    const sequels = this.#sequelsOf(effects, partition.partition)
+    else delivery.partition.ledger.gaveUp(delivery, delivery.turn)
+    const sequels = this.#records.sequels(effects, delivery)
     if (sequels.length > 0 && !(await this.#sendUntilStored(sequels, delivery))) return this.#lost(delivery)
     this.#done(delivery, entries)
     return 'done'
   }
 
+  /**
+   * The watchdog first, then the journal, where the next owner finds it: after that the record is delivered no more.
+   * Should the next owner have read the journal before, it makes the call itself. That is known here by the time: its
+   * partition counts as lost here about when the next owner begins to read there. And if time deceives, so that both make
+   * the call, the first entry of the turn counts nevertheless, and only the owner writes what follows from it.
+   */
   async #checkOut(delivery: KafkaDelivery, watchdog: NewTimer): Promise<Completed> {
-    const { at, partition } = delivery
+    const { at, lost, partition } = delivery
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
-    if (!this.#mayWrite(delivery, false)) return this.#lost(delivery)
-    const key = outKey(partition.partition, at)
+    if (!this.#mayWrite(delivery, true)) return this.#lost(delivery)
     // It is found there by its watchdog, which may come before this resolves.
-    this.#out.set(key, delivery)
-    if (!(await this.#sendUntilStored([this.#timer(watchdog, partition.partition, at)], delivery))) {
-      this.#out.delete(key)
+    this.#out.set(outKey(delivery), delivery)
+    const timer = this.#records.watchdog(watchdog, partition.partition, at)
+    const note = this.#records.checkOut(watchdog, delivery)
+    for (const record of [timer, note]) {
+      if (!(await this.#sendUntilStored([record], delivery))) return this.#lost(delivery)
+    }
+    if (!(await this.#counts(delivery, [note]))) return this.#takenByAnother(delivery, [note])
+    if (lost.aborted) {
+      // The next owner may have found it in time all the same. Then the call is to be made again now, not at its deadline.
+      await this.#leaveToOwner(delivery)
       return this.#lost(delivery)
     }
     delivery.isOut = true
     partition.deliveries.delete(delivery)
+    partition.ledger.passed([note.offset])
     partition.complete(at)
-    // The journal says nothing of it yet, so after a crash the record would come again before its watchdog.
-    await this.#parts.commit(partition).catch(() => undefined)
     return 'done'
   }
 
+  /** Its partition as this member owns it now: where a call was checked out, that may have been lost and be back. */
+  #owner({ isOut, partition }: KafkaDelivery): OwnedPartition | undefined {
+    const owned = isOut ? this.#parts.owned(partition.partition) : partition
+    return owned?.state === 'owned' ? owned : undefined
+  }
+
   #done(delivery: KafkaDelivery, entries: readonly Outgoing[]): void {
-    const { at, isOut, turn } = delivery
-    const owned = isOut ? this.#parts.owned(delivery.partition.partition) : delivery.partition
+    const owner = this.#owner(delivery)
     const offsets = entries.map(({ offset }) => offset)
-    owned?.ledger.completed(delivery, turn, offsets, isOut)
-    if (isOut) this.#out.delete(outKey(delivery.partition.partition, at))
-    delivery.partition.deliveries.delete(delivery)
-    if (owned) owned.complete(at)
+    owner?.ledger.completed(delivery, delivery.turn, offsets, delivery.isOut)
+    owner?.complete(delivery.at)
+    this.#letGo(delivery)
   }
 
   /**
@@ -142,48 +153,51 @@ export class Completer implements DeliverySource {
    * that another wrote there: an owner of before, late. Then the gap is read.
    */
   async #counts(delivery: KafkaDelivery, entries: readonly Outgoing[]): Promise<boolean> {
-    const { isOut, partition, turn } = delivery
-    const owned = isOut ? this.#parts.owned(partition.partition) : partition
-    if (owned?.state !== 'owned') return true
-    const { ledger } = owned
+    const { turn } = delivery
+    const owner = this.#owner(delivery)
+    if (!owner) return true
+    const { ledger } = owner
     const first = entries[0]?.offset ?? ledger.end
     const { end } = ledger
     for (const { offset } of entries) ledger.stored(offset)
-    const reading = first <= end ? owned.journalRead : owned.readJournal(end, first)
-    if (!reading) return true
-    await reading
+    await (first <= end ? owner.journalRead : owner.readJournal(end, first))
     return turn === undefined || !ledger.isTaken(turn)
   }
 
   /** Another recorded the turn first: what follows from its entry is to be written by whoever begins the record anew. */
-  #takenByAnother(delivery: KafkaDelivery): Completed {
-    const { at, isOut, partition, record, turn, watchdogOf } = delivery
+  async #takenByAnother(delivery: KafkaDelivery, entries: readonly Outgoing[]): Promise<Completed> {
+    const { isOut, partition, record, turn, watched } = delivery
     partition.ledger.gaveUp(delivery, turn)
-    this.#lost(delivery)
-    if (isOut) this.#out.delete(outKey(partition.partition, at))
-    else if (partition.state === 'owned') partition.deliver({ record, watchdogOf })
-    return 'lost'
+    // Of one that was checked out it may be this very entry: the partition was lost, and what stands there was read since.
+    if (isOut) await this.#leaveToOwner(delivery)
+    else {
+      partition.ledger.passed(entries.map(({ offset }) => offset))
+      if (partition.state === 'owned') partition.deliver({ record, watched })
+    }
+    return this.#lost(delivery)
+  }
+
+  /**
+   * Only the owner of a partition writes what follows from entries, so that it all follows from the first of a turn. It
+   * finds this one with the record, or with the watchdog of a call that was checked out, which comes now.
+   */
+  async #leaveToOwner(delivery: KafkaDelivery): Promise<Completed> {
+    const { watchdog } = delivery
+    if (watchdog) await this.#sendUntilStored([this.#records.earlyWatchdog(watchdog, delivery)], delivery)
+    this.#letGo(delivery)
+    return 'done'
   }
 
   #lost(delivery: KafkaDelivery): Completed {
     delivery.lose()
-    delivery.partition.deliveries.delete(delivery)
+    this.#letGo(delivery)
     return 'lost'
   }
 
-  #sequelsOf({ children = [], timers = [] }: Effects, home: number): Outgoing[] {
-    const { names, topics } = this.#parts
-    return [
-      ...timers.map((timer) => this.#timer(timer, home)),
-      ...children.map((child) => outgoing(names.calls, partitionOf(child.key, topics.partitions), child)),
-    ]
-  }
-
-  #timer(timer: NewTimer, home: number, watchdogOf?: number): Outgoing {
-    const { names, topics } = this.#parts
-    const { topic } = decideLane(names.lanes, timer.dueMs - Date.now())
-    const partition = partitionOf(timer.key, topics.lanePartitions.get(topic) ?? 1)
-    return outgoing(topic, partition, timer, timerHeaders(timer, home, watchdogOf))
+  #letGo(delivery: KafkaDelivery): void {
+    const key = outKey(delivery)
+    if (this.#out.get(key) === delivery) this.#out.delete(key)
+    delivery.partition.deliveries.delete(delivery)
   }
 
   /** Tries until it is stored. Resolves false if the delivery was lost, or all was stopped, for too long. */
@@ -244,6 +258,6 @@ export class Completer implements DeliverySource {
   }
 }
 
-function outKey(partition: number, at: number): string {
+function outKey({ at, partition: { partition } }: KafkaDelivery): string {
   return `${partition} ${at}`
 }

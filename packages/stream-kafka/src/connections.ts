@@ -17,6 +17,10 @@ export class Connections {
     this.#openSocket = openSocket
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   readonly open = (target: SocketTarget): Socket => {
     if (this.#isClosed) {
       const none = new Socket()

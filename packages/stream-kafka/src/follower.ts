@@ -6,7 +6,7 @@ import { slotsTogether } from './assignor.js'
 import { Bell } from './bell.js'
 import { GroupMember } from './group-member.js'
 import { translate } from './kafka-errors.js'
-import { stored } from './record-codec.js'
+import { checkedOutBy, stored } from './record-codec.js'
 import type { StreamParts } from './stream-parts.js'
 import { topicOf } from './topic-names.js'
 import type { Watermark } from './watermarks.js'
@@ -119,7 +119,7 @@ export class Follower {
     const records: StoredRecord[] = []
     let bytes = 0
     for (const message of batch.messages) {
-      if (Number(message.offset) < from) continue
+      if (Number(message.offset) < from || checkedOutBy(message) !== undefined) continue
       const record = stored(this.#log, partition, message)
       records.push(record)
       bytes += record.value.length

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '@posthaste/core'
 import type { Consumer, EachBatchPayload, Kafka, TopicPartitionOffsetAndMetadata } from 'kafkajs'
 import { assignorOf, type Slots } from './assignor.js'
-import { MEMBER_RETRY } from './kafka-client.js'
+import { memberRetry } from './kafka-client.js'
 
 const REBUILD_FIRST_MS = 250
 const REBUILD_LAST_MS = 5_000
@@ -189,7 +189,7 @@ export class GroupMember {
           return { member, owned: [...this.#owned], generation: this.#generation }
         }),
       ],
-      retry: { ...MEMBER_RETRY, restartOnFailure: async () => false },
+      retry: { ...memberRetry(() => this.#stopping.signal.aborted), restartOnFailure: async () => false },
     })
     this.#listen(consumer)
     return consumer

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { PosthasteError } from '@posthaste/core'
-import { type ISocketFactory, Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from 'kafkajs'
+import {
+  type ISocketFactory,
+  Kafka,
+  type KafkaConfig,
+  type LogEntry,
+  logLevel,
+  type RetryOptions,
+  type SASLOptions,
+} from 'kafkajs'
 import type { Connections } from './connections.js'
 import type { Settings, SslFiles } from './kafka-options.js'
 
@@ -10,11 +18,17 @@ const REQUEST_TIMEOUT_MS = 15_000
 
 /** Whoever waits for an answer is told soon. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 }
+const MEMBER_RETRIES = 120
+
 /**
  * A member of a group goes on trying for two minutes: brokers that come back still know it, while a new member would
- * have to wait until the session of the old one is over.
+ * have to wait until the session of the old one is over. Once it `isOver` it tries no more: the library cannot be told
+ * so, but it compares with this number before each try.
  */
-export const MEMBER_RETRY = { ...RETRY, retries: 120 }
+export function memberRetry(isOver: () => boolean): RetryOptions {
+  const retries = { valueOf: () => (isOver() ? 0 : MEMBER_RETRIES) }
+  return { ...RETRY, retries: retries as unknown as number }
+}
 
 /** Makes clients of the cluster. */
 export interface Clients {
@@ -28,7 +42,7 @@ export function clientsOf(settings: Settings, connections: Connections): Clients
   const config: KafkaConfig = { ...configOf(settings), socketFactory: connections.open as ISocketFactory }
   return {
     create: () => new Kafka({ ...config, retry: RETRY }),
-    createForMember: () => new Kafka({ ...config, retry: MEMBER_RETRY }),
+    createForMember: () => new Kafka({ ...config, retry: memberRetry(() => connections.isClosed) }),
   }
 }
 

@@ -10,7 +10,7 @@ import { groupProgress } from './group-progress.js'
 import { KafkaDelivery } from './kafka-delivery.js'
 import { translate } from './kafka-errors.js'
 import { OwnedPartition, type PartitionParts } from './owned-partition.js'
-import type { Queued } from './record-queue.js'
+import type { QueuedWatchdog } from './record-queue.js'
 import type { StreamParts } from './stream-parts.js'
 import { SETTLE_MS, takeOver } from './takeover.js'
 import { TimerMover } from './timer-mover.js'
@@ -67,14 +67,13 @@ export class KafkaConsumer implements Consumer {
       member: this.#member,
       log,
       owned: (partition) => this.#owned.get(partition),
-      commit: (partition) => this.#checkpoints.commit([partition]),
     })
     this.#checkpoints = new Checkpoints({
       ...parts,
       groupId: this.#groupId,
       member: this.#member,
       owned: () => this.#owned.values(),
-      lost: (partition) => this.#lose(partition),
+      refused: (partition) => this.#refused(partition),
     })
     this.#timers = new TimerMover(parts, `${this.#groupId}.timers`)
     this.#partitionParts = {
@@ -82,7 +81,7 @@ export class KafkaConsumer implements Consumer {
       topics: parts.names,
       changed: () => this.#bell.ring(),
       journalLow: async (partition) => (await parts.watermarks.of(journal)).get(partition)?.low ?? 0,
-      watchdogCame: (partition, queued, message) => void this.#watchdogCame(partition, queued, message),
+      watchdogCame: (partition, watchdog, message) => void this.#watchdogCame(partition, watchdog, message),
     }
   }
 
@@ -190,15 +189,23 @@ export class KafkaConsumer implements Consumer {
       else if (meanwhile === 'expelled') this.#lose(partition)
       else this.#giveUp(partition)
     }
-    const taken: OwnedPartition[] = []
-    for (const slot of slots) {
-      const number = Number(slot)
-      if (this.#owned.has(number)) continue
-      const partition = new OwnedPartition(number, this.#partitionParts)
-      this.#owned.set(number, partition)
-      taken.push(partition)
-    }
+    this.#own([...slots].map(Number).filter((number) => !this.#owned.has(number)))
+  }
+
+  #own(numbers: readonly number[]): void {
+    const taken = numbers.map((number) => new OwnedPartition(number, this.#partitionParts))
+    for (const partition of taken) this.#owned.set(partition.partition, partition)
     if (taken.length > 0) void this.#takeOver(taken)
+  }
+
+  /**
+   * Another has claimed it in the store of checkpoints. If the group still gives it to this member, that was one who had
+   * lost it and claimed late: it is taken over again.
+   */
+  #refused(partition: OwnedPartition): void {
+    const isOurs = this.#owned.get(partition.partition) === partition && this.#member.isTrusted
+    this.#lose(partition)
+    if (isOurs && !this.#stopping.signal.aborted) this.#own([partition.partition])
   }
 
   async #takeOver(taken: readonly OwnedPartition[]): Promise<void> {
@@ -245,8 +252,9 @@ export class KafkaConsumer implements Consumer {
    * A watchdog has come due. While its call runs here it is put off; if that has ended it is done with; else the record
    * is delivered. To know, the journal must have been read to its end: an owner of before may have recorded the end.
    */
-  async #watchdogCame(partition: OwnedPartition, queued: Queued, message: KafkaMessage): Promise<void> {
-    const at = queued.watchdogOf as number
+  async #watchdogCame(partition: OwnedPartition, watchdog: QueuedWatchdog, message: KafkaMessage): Promise<void> {
+    const { record, watched } = watchdog
+    const { at, isEarly } = watched
     try {
       if (!this.#completer.runs(partition.partition, at) && !partition.ledger.hasEndedOut(at)) {
         const journal = await this.#parts.watermarks.of(this.#parts.names.journal)
@@ -257,10 +265,11 @@ export class KafkaConsumer implements Consumer {
     }
     if (partition.state !== 'owned') return
     if (this.#completer.runs(partition.partition, at)) {
-      const { key, record } = { key: message.key?.toString() ?? '', record: queued.record }
+      const key = message.key?.toString() ?? ''
       if (!(await this.#completer.putOff(partition.partition, { ...record, key }, at))) return
-    } else if (partition.ledger.hasEndedOut(at)) partition.ledger.dropOut(at)
-    else return partition.deliver(queued)
-    partition.complete(queued.record.offset)
+    } else if (!partition.ledger.hasEndedOut(at)) return partition.deliver(watchdog)
+    // The other one of it is still to come if this one is early.
+    else if (!isEarly) partition.ledger.dropOut(at)
+    partition.complete(record.offset)
   }
 }

@@ -1,8 +1,11 @@
 import type { Begun, Completed, Delivery, Effects, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
 import type { Claimant } from './ledger.js'
 import type { OwnedPartition } from './owned-partition.js'
-import { turnText } from './record-codec.js'
+import { turnText, type Watched } from './record-codec.js'
 import type { Queued } from './record-queue.js'
+
+/** How much of the time until its partition is lost a call is left alone: most end by themselves. */
+const LEFT_ALONE_MS = 250
 
 /** What a delivery needs of its consumer. */
 export interface DeliverySource {
@@ -15,7 +18,7 @@ export interface DeliverySource {
 export class KafkaDelivery implements Delivery, Claimant {
   readonly record: StoredRecord
   readonly partition: OwnedPartition
-  readonly watchdogOf: number | undefined
+  readonly watched: Watched | undefined
   /** Whether a watchdog has its place. Changed by its consumer only. */
   isOut = false
   readonly #source: DeliverySource
@@ -23,10 +26,11 @@ export class KafkaDelivery implements Delivery, Claimant {
   #turn: string | undefined
   #completed: Promise<Completed> | undefined
   #checkedOut: Promise<Completed> | undefined
+  #watchdog: NewTimer | undefined
 
-  constructor({ record, watchdogOf }: Queued, partition: OwnedPartition, source: DeliverySource) {
+  constructor({ record, watched }: Queued, partition: OwnedPartition, source: DeliverySource) {
     this.record = record
-    this.watchdogOf = watchdogOf
+    this.watched = watched
     this.partition = partition
     this.#source = source
   }
@@ -42,6 +46,20 @@ export class KafkaDelivery implements Delivery, Claimant {
   /** The turn that it began. */
   get turn(): string | undefined {
     return this.#turn
+  }
+
+  /** What takes its place, if it was to be checked out. */
+  get watchdog(): NewTimer | undefined {
+    return this.#watchdog
+  }
+
+  get leaving(): boolean {
+    const { lostMs, state } = this.partition
+    return state === 'losing' && lostMs !== undefined && performance.now() - lostMs > LEFT_ALONE_MS
+  }
+
+  get ended(): boolean {
+    return this.partition.ledger.isOpen(this.record, this)
   }
 
   lose(): void {
@@ -66,6 +84,7 @@ export class KafkaDelivery implements Delivery, Claimant {
   }
 
   checkOut(watchdog: NewTimer): Promise<Completed> {
+    if (!this.#completed) this.#watchdog ??= watchdog
     this.#checkedOut ??= this.#completed ?? this.#source.checkOut(this, watchdog)
     return this.#checkedOut
   }

@@ -10,6 +10,7 @@ const UNFIT = [
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
   'SASL_AUTHENTICATION_FAILED',
   'UNSUPPORTED_SASL_MECHANISM',
   'ILLEGAL_SASL_STATE',
@@ -39,6 +40,11 @@ export function translate(error: unknown): PosthasteError {
 /** Whether what failed was surely not done, because a partition has another leader or none yet: it may work a moment later. */
 export function isMoving(error: unknown): boolean {
   return causesOf(error).some(({ type }) => type !== undefined && MOVING.includes(type))
+}
+
+/** Whether it is, or comes from, what the broker answered in these words. */
+export function hasType(error: unknown, wanted: string): boolean {
+  return causesOf(error).some(({ type }) => type === wanted)
 }
 
 /** Whether the broker answered at all: then it is not away. */

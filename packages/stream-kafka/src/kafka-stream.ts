@@ -1,19 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PosthasteError } from '@posthaste/core'
-import type {
-  ConsumeOptions,
-  Consumer,
-  Followed,
-  FollowOptions,
-  LogName,
-  NewRecord,
-  Position,
-  Stream,
-  StreamHealth,
-  StreamSupports,
+import { PosthasteError, systemClock } from '@posthaste/core'
+import {
+  type ClockSkew,
+  type ConsumeOptions,
+  type Consumer,
+  type Followed,
+  type FollowOptions,
+  type LogName,
+  measureClockSkew,
+  type NewRecord,
+  type Position,
+  type Stream,
+  type StreamHealth,
+  type StreamSupports,
 } from '@posthaste/stream'
 import type { Admin, Producer } from 'kafkajs'
 import { Availability } from './availability.js'
+import { brokerTime } from './broker-time.js'
 import { Connections } from './connections.js'
 import { Follower } from './follower.js'
 import { clientsOf } from './kafka-client.js'
@@ -136,6 +139,15 @@ export class KafkaStream implements Stream {
     } catch (error) {
       availability.failed(error)
       return { ready: false, reason: translate(error).message }
+    }
+  }
+
+  async clockSkew(): Promise<ClockSkew> {
+    const { parts, producer } = this.#running()
+    try {
+      return await measureClockSkew(systemClock, () => brokerTime(producer, parts.names.clock))
+    } catch (error) {
+      throw translate(error)
     }
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '@posthaste/core'
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
 import type { GroupMember } from './group-member.js'
+import type { LaneReader } from './lane-reader.js'
 import { decideLane } from './lanes.js'
 import { partitionOf } from './partition-of.js'
 import { dueOf, homeOf, moved, type Outgoing } from './record-codec.js'
@@ -29,14 +30,12 @@ export interface LanePosition {
 export interface LanePartition {
   readonly lane: LaneTopic
   readonly partition: number
+  readonly reader: LaneReader
   /** Whether timers that are due may stand here. */
   readonly isOverdue: boolean
   /** Begins to read, from the checkpoint if there is one. */
   open(checkpoint: LanePosition | undefined): void
   takeBatch(payload: EachBatchPayload): void
-  /** A fetch begins: what it finds comes with `takeBatch` before the next one. */
-  fetching(): void
-  rejoined(): void
   /** Where to go on from, if that has changed since it was asked for. */
   changedPosition(): LanePosition | undefined
   /** What `changedPosition` told could not be committed. */

@@ -1,5 +1,5 @@
 import { type Begun, CompletedPrefix, type Turn } from '@posthaste/stream'
-import { type About, turnText } from './record-codec.js'
+import { type About, turnText, type Watched } from './record-codec.js'
 
 /** Turns of which it is remembered that they ended, so that copies are known. */
 const ENDED_MAX = 5_000
@@ -19,7 +19,7 @@ export interface Entry {
 export interface Claimant {
   /** Offset of its record. */
   readonly at: number
-  readonly watchdogOf: number | undefined
+  readonly watched: Watched | undefined
 }
 
 interface EndedOut {
@@ -46,9 +46,12 @@ export class Ledger {
   readonly #openOut = new Map<number, Entry>()
   /** The same of entries that do not say what they are about. */
   readonly #openTurn = new Map<string, Entry>()
+  /** Records that an owner of before had checked out, by the offset of what says so. */
+  readonly #inheritedOut = new Map<number, number>()
   /** Calls that were checked out and ended, by the offset of their record, until their watchdog is dropped. */
   readonly #endedOut = new Map<number, EndedOut>()
   #end: number
+  #readEnd = 0
 
   /** What stands in the journal below `journal` needs no effects any more; what does below `marks`, no watchdog either. */
   constructor(writer: string, journal: number, marks = 0) {
@@ -61,6 +64,11 @@ export class Ledger {
   /** Up to where the journal is known. */
   get end(): number {
     return this.#end
+  }
+
+  /** Nothing below needs to be read any more: an entry that is found again looks like history. */
+  get readEnd(): number {
+    return this.#readEnd
   }
 
   /** Position of the journal below which everything is completed with its effects. */
@@ -99,9 +107,31 @@ export class Ledger {
     else this.#openAt.set(about.at, entry)
   }
 
+  /**
+   * Takes note of what was read of a check-out. It counts if it `isInherited`; what comes later comes too late: the record
+   * is delivered again.
+   */
+  foundOut(offset: number, at: number, isInherited: boolean): void {
+    this.#end = Math.max(this.#end, offset + 1)
+    if (isInherited && offset >= this.position) this.#inheritedOut.set(offset, at)
+    else this.#journal.complete(offset)
+  }
+
+  /**
+   * Tells, once, which records need not be delivered because owners of before had checked them out. A record that has an
+   * entry all the same was delivered again: what follows from it is to be written.
+   */
+  takeInheritedOut(): number[] {
+    const inherited = [...this.#inheritedOut]
+    this.#inheritedOut.clear()
+    for (const [offset] of inherited) this.#journal.complete(offset)
+    return inherited.map(([, at]) => at).filter((at) => !this.#openAt.has(at))
+  }
+
   /** The journal was read up to there. */
   readTo(offset: number): void {
     this.#end = Math.max(this.#end, offset)
+    this.#readEnd = Math.max(this.#readEnd, offset)
   }
 
   /** What does not say what it is about needs no effects once everything is completed that was there when it was found. */
@@ -120,6 +150,12 @@ export class Ledger {
     return 'fresh'
   }
 
+  /** Whether there is an entry whose effects this delivery is to write. */
+  isOpen(turn: Turn, { at, watched }: Claimant): boolean {
+    if (this.#openAt.has(at) || this.#openTurn.has(turnText(turn))) return true
+    return watched !== undefined && this.#openOut.has(watched.at)
+  }
+
   /** Whether another recorded the turn before. */
   isTaken(text: string): boolean {
     return this.#ended.has(text)
@@ -133,13 +169,18 @@ export class Ledger {
   /** Everything that follows from a delivery is stored. `offsets` are those of its entries. */
   completed(claimant: Claimant, text: string | undefined, offsets: readonly number[], isOut: boolean): void {
     for (const offset of offsets) this.#journal.complete(offset)
-    this.#close(claimant)
+    const first = offsets[0]
+    this.#close(claimant, first)
     if (text !== undefined && this.#working.get(text) === claimant) {
       this.#working.delete(text)
       if (offsets.length > 0) this.#remember(text)
     }
-    const first = offsets[0]
     if (isOut) this.#endedOut.set(claimant.at, endedOut(first ?? Number.POSITIVE_INFINITY))
+  }
+
+  /** A check-out of ours was stored, or what is history: nothing follows from it. */
+  passed(offsets: readonly number[]): void {
+    for (const offset of offsets) this.#journal.complete(offset)
   }
 
   /** The delivery is in work no more, and nothing came of it. */
@@ -163,8 +204,8 @@ export class Ledger {
   }
 
   /** The entry whose effects this delivery is to write. */
-  #claim(text: string, { at, watchdogOf }: Claimant): Entry | undefined {
-    const open = this.#openAt.get(at) ?? (watchdogOf === undefined ? undefined : this.#openOut.get(watchdogOf))
+  #claim(text: string, { at, watched }: Claimant): Entry | undefined {
+    const open = this.#openAt.get(at) ?? (watched && this.#openOut.get(watched.at))
     if (open) return open
     const unsaid = this.#openTurn.get(text)
     if (!unsaid) return undefined
@@ -174,15 +215,18 @@ export class Ledger {
     return unsaid
   }
 
-  #close({ at, watchdogOf }: Claimant): void {
+  /** `own` is the offset of the entry that came of it here, if any did. */
+  #close({ at, watched }: Claimant, own: number | undefined): void {
     const open = this.#openAt.get(at)
     if (open) this.#journal.complete(open.offset)
     this.#openAt.delete(at)
-    if (watchdogOf === undefined) return
-    const out = this.#openOut.get(watchdogOf)
+    if (!watched) return
+    const out = this.#openOut.get(watched.at)
     if (out) this.#journal.complete(out.offset)
-    this.#openOut.delete(watchdogOf)
-    this.#endedOut.delete(watchdogOf)
+    this.#openOut.delete(watched.at)
+    const entry = out?.offset ?? own
+    if (!watched.isEarly) this.#endedOut.delete(watched.at)
+    else if (entry !== undefined) this.#endedOut.set(watched.at, endedOut(entry))
   }
 
   #remember(text: string): void {

@@ -1,12 +1,11 @@
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
 import { type LanePartition, type LaneParts, type LanePosition, movedOn, sendMoved } from './lane-partition.js'
+import { LaneReader } from './lane-reader.js'
 import { moveAtMs } from './lanes.js'
 import { dueOf } from './record-codec.js'
 import type { LaneTopic } from './topic-names.js'
 
 const WAIT_MS_MAX = 2 ** 31 - 1
-/** After so many fetches that brought nothing there is nothing. */
-const EMPTY_FETCHES = 3
 
 /**
  * A partition of a lane that is first in, first due. Only its head is looked at: while that has to wait it is not even
@@ -15,62 +14,46 @@ const EMPTY_FETCHES = 3
 export class LongLane implements LanePartition {
   readonly lane: LaneTopic
   readonly partition: number
+  /** At the head. */
+  readonly reader: LaneReader
   readonly #parts: LaneParts
-  /** Offset of the head; -1 if it is not known. */
-  #offset = -1
   #isChanged = false
   #isClosed = false
   #moving: Promise<void> | undefined
   /** Whether something that is being moved was due. */
   #movesDue = false
   #wake: NodeJS.Timeout | undefined
-  #emptyFetches = 0
 
   constructor(lane: LaneTopic, partition: number, parts: LaneParts) {
     this.lane = lane
     this.partition = partition
     this.#parts = parts
-    parts.member.pause(lane.topic, partition)
+    this.reader = new LaneReader(parts.member, lane, partition)
   }
 
   get isOverdue(): boolean {
     if (this.#moving) return this.#movesDue
-    return this.#wake === undefined && this.#emptyFetches < EMPTY_FETCHES
+    return this.#wake === undefined && !this.reader.isAtEnd
   }
 
-  /** Where there is no checkpoint the library begins at the start. */
   open(checkpoint: LanePosition | undefined): void {
-    this.#emptyFetches = 0
-    if (checkpoint) {
-      this.#offset = checkpoint.offset
-      // Not left to the library: it may still have in mind where this lane was sought when it was here before.
-      this.#parts.member.seek(this.lane.topic, this.partition, checkpoint.offset)
-    }
-    this.#parts.member.resume(this.lane.topic, this.partition)
+    this.reader.open(checkpoint?.offset)
   }
 
   takeBatch({ batch }: EachBatchPayload): void {
     if (this.#isClosed || this.#moving || this.#wake) return
-    const messages = batch.messages.filter(({ offset }) => Number(offset) >= this.#offset)
+    const messages = batch.messages.filter(({ offset }) => Number(offset) >= this.reader.offset)
     const nowMs = Date.now()
     const waits = messages.findIndex((message) => this.#goesOnAtMs(message) > nowMs)
-    this.#parts.member.pause(this.lane.topic, this.partition)
+    this.reader.pause()
     if (waits === 0) this.#wait(messages[0] as KafkaMessage)
     else this.#moving = this.#move(waits < 0 ? messages : messages.slice(0, waits), Number(batch.lastOffset()) + 1)
-  }
-
-  fetching(): void {
-    this.#emptyFetches += 1
-  }
-
-  rejoined(): void {
-    if (this.#offset >= 0) this.#parts.member.seek(this.lane.topic, this.partition, this.#offset)
   }
 
   changedPosition(): LanePosition | undefined {
     if (!this.#isChanged) return undefined
     this.#isChanged = false
-    return { offset: this.#offset, metadata: '' }
+    return { offset: this.reader.offset, metadata: '' }
   }
 
   positionNotKept(): void {
@@ -104,12 +87,9 @@ export class LongLane implements LanePartition {
   }
 
   #goOn(offset: number): void {
-    this.#offset = offset
+    this.reader.readTo(offset)
     this.#moving = undefined
     this.#wake = undefined
-    this.#emptyFetches = 0
-    if (this.#isClosed) return
-    this.#parts.member.seek(this.lane.topic, this.partition, offset)
-    this.#parts.member.resume(this.lane.topic, this.partition)
+    if (!this.#isClosed) this.reader.open(offset)
   }
 }

@@ -5,8 +5,8 @@ import { type CheckpointData, encodeCheckpoint } from './checkpoint-codec.js'
 import type { GroupMember } from './group-member.js'
 import type { KafkaDelivery } from './kafka-delivery.js'
 import { Ledger } from './ledger.js'
-import { aboutOf, stored, watchdogOf } from './record-codec.js'
-import { type Queued, RecordQueue } from './record-queue.js'
+import { aboutOf, checkedOutBy, stored, watchedBy } from './record-codec.js'
+import { type Queued, type QueuedWatchdog, RecordQueue } from './record-queue.js'
 import type { TopicNames } from './topic-names.js'
 
 /** Read ahead, a partition. */
@@ -33,7 +33,7 @@ export interface PartitionParts {
   /** Where the journal of a partition begins. */
   readonly journalLow: (partition: number) => Promise<number>
   /** A watchdog came. */
-  readonly watchdogCame: (partition: OwnedPartition, queued: Queued, message: KafkaMessage) => void
+  readonly watchdogCame: (partition: OwnedPartition, watchdog: QueuedWatchdog, message: KafkaMessage) => void
 }
 
 /** A partition of `calls` and of the journal, from its assignment to this member until it is lost. */
@@ -85,6 +85,7 @@ export class OwnedPartition {
   /** Begins to read `calls`, once it is known where, and what of it is completed. */
   open(): void {
     this.state = 'owned'
+    for (const at of this.ledger.takeInheritedOut()) this.complete(at)
     this.#readOffset = this.prefix.committed
     const { member, topics } = this.#parts
     member.seek(topics.calls, this.partition, this.#readOffset)
@@ -107,9 +108,10 @@ export class OwnedPartition {
       this.#passTo(offset)
       this.#readOffset = offset + 1
       if (this.prefix.isCompleted(offset)) continue
-      const queued = { record: stored('calls', this.partition, message), watchdogOf: watchdogOf(message) }
-      if (queued.watchdogOf === undefined) this.#queue.push(queued)
-      else this.#parts.watchdogCame(this, queued, message)
+      const watched = watchedBy(message)
+      const record = stored('calls', this.partition, message)
+      if (watched) this.#parts.watchdogCame(this, { record, watched }, message)
+      else this.#queue.push({ record, watched })
     }
     this.#passTo(Number(batch.lastOffset()) + 1)
     resolveOffset(batch.lastOffset())
@@ -167,15 +169,23 @@ export class OwnedPartition {
     if (!reading) return
     for (const message of batch.messages) {
       const offset = Number(message.offset)
-      if (offset < reading.offset || offset >= reading.to) continue
-      const turn = stored('journal', this.partition, message)
-      this.ledger.found({ offset, turn, value: turn.value, about: aboutOf(message) }, this.state === 'taking', (at) =>
-        this.prefix.isCompleted(at),
-      )
+      if (offset >= reading.offset && offset < reading.to) this.#takeEntry(offset, message)
     }
     reading.offset = Number(batch.lastOffset()) + 1
     resolveOffset(batch.lastOffset())
     if (reading.offset >= reading.to) this.#endReading()
+  }
+
+  #takeEntry(offset: number, message: KafkaMessage): void {
+    const isInherited = this.state === 'taking'
+    const checkedOut = checkedOutBy(message)
+    if (checkedOut !== undefined) {
+      this.ledger.foundOut(offset, checkedOut, isInherited)
+      return
+    }
+    const turn = stored('journal', this.partition, message)
+    const entry = { offset, turn, value: turn.value, about: aboutOf(message) }
+    this.ledger.found(entry, isInherited, (at) => this.prefix.isCompleted(at))
   }
 
   /** The checkpoint as it is now; its text is undefined if there are too many holes, which ends delivering for a while. */
@@ -206,7 +216,9 @@ export class OwnedPartition {
     this.deliveries.clear()
   }
 
-  async #readJournal(from: number, to: number): Promise<void> {
+  async #readJournal(first: number, to: number): Promise<void> {
+    // Several may have asked for the same at one time.
+    const from = Math.max(first, this.ledger.readEnd)
     if (from >= to || this.state === 'lost') return
     const { member, topics } = this.#parts
     let look: NodeJS.Timeout | undefined

@@ -7,10 +7,12 @@ const TURN = 'posthaste-turn'
 const DUE = 'posthaste-due'
 /** Of a timer: the partition of `calls` it comes to. */
 const HOME = 'posthaste-home'
-/** Of a watchdog: the offset of the record whose place it has taken. */
+/** Of a watchdog: the offset of the record whose place it has taken, and `early` if it comes before its time. */
 const WATCHDOG = 'posthaste-watchdog'
 /** Of a journal entry: the offset of the record it is about, who wrote it, and `out` if that record was checked out. */
 const ABOUT = 'posthaste-about'
+/** Of a record of the journal that is no entry, but a note for the next owner: the offset of the record that was checked out. */
+const CHECKED_OUT = 'posthaste-checked-out'
 
 /** A record on its way to a topic. */
 export interface Outgoing {
@@ -29,6 +31,13 @@ export interface About {
   readonly at: number
   readonly writer: string
   readonly isOut: boolean
+}
+
+/** Of what a watchdog has the place. */
+export interface Watched {
+  readonly at: number
+  /** Whether another one comes when its time has come. */
+  readonly isEarly: boolean
 }
 
 export interface Due {
@@ -52,10 +61,16 @@ export function journalHeaders({ at, isOut, writer }: About): IHeaders {
   return { [ABOUT]: isOut ? `${at} ${writer} out` : `${at} ${writer}` }
 }
 
-export function timerHeaders({ dueMs }: NewTimer, home: number, watchdogOf?: number): IHeaders {
-  const headers: IHeaders = { [DUE]: `${Math.ceil(dueMs)} ${Date.now()}`, [HOME]: String(home) }
-  if (watchdogOf !== undefined) headers[WATCHDOG] = String(watchdogOf)
-  return headers
+export function timerHeaders({ dueMs }: NewTimer, home: number): IHeaders {
+  return { [DUE]: `${Math.ceil(dueMs)} ${Date.now()}`, [HOME]: String(home) }
+}
+
+export function watchdogHeaders({ at, isEarly }: Watched): IHeaders {
+  return { [WATCHDOG]: isEarly ? `${at} early` : String(at) }
+}
+
+export function checkedOutHeaders(at: number): IHeaders {
+  return { [CHECKED_OUT]: String(at) }
 }
 
 export function stored(log: LogName, partition: number, message: KafkaMessage): StoredRecord {
@@ -90,8 +105,14 @@ export function homeOf(message: KafkaMessage): number {
 }
 
 /** Undefined if it is no watchdog. */
-export function watchdogOf(message: KafkaMessage): number | undefined {
-  const text = textOf(message.headers, WATCHDOG)
+export function watchedBy(message: KafkaMessage): Watched | undefined {
+  const [at, early] = textOf(message.headers, WATCHDOG)?.split(' ') ?? []
+  return at === undefined ? undefined : { at: Number(at), isEarly: early === 'early' }
+}
+
+/** Which record was checked out, if this is a note of that; undefined if it is an entry. */
+export function checkedOutBy(message: KafkaMessage): number | undefined {
+  const text = textOf(message.headers, CHECKED_OUT)
   return text === undefined ? undefined : Number(text)
 }
 

@@ -1,10 +1,15 @@
 import type { StoredRecord } from '@posthaste/stream'
+import type { Watched } from './record-codec.js'
 
 /** A record that was read and waits to be pulled. */
 export interface Queued {
   readonly record: StoredRecord
-  /** Offset of the record whose place it has taken, if it is a watchdog. */
-  readonly watchdogOf: number | undefined
+  /** Whose place it has taken, if it is a watchdog. */
+  readonly watched: Watched | undefined
+}
+
+export interface QueuedWatchdog extends Queued {
+  readonly watched: Watched
 }
 
 /** First in, first out, and knows its bytes. */

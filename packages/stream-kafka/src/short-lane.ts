@@ -3,10 +3,10 @@ import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint-codec.js'
 import { DueHeap } from './due-heap.js'
 import { type LanePartition, type LaneParts, type LanePosition, movedOn, sendMoved } from './lane-partition.js'
+import { LaneReader } from './lane-reader.js'
 import { dueOf } from './record-codec.js'
 import type { LaneTopic } from './topic-names.js'
 
-const EMPTY_FETCHES = 3
 /** Kept in memory, a partition. What is beyond is read once there is room: all of it comes due within seconds. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024
 const HELD_RECORDS_MAX = 50_000
@@ -21,6 +21,7 @@ interface Held {
 export class ShortLane implements LanePartition {
   readonly lane: LaneTopic
   readonly partition: number
+  readonly reader: LaneReader
   readonly #parts: LaneParts
   readonly #heap = new DueHeap<Held>()
   #prefix = new CompletedPrefix(0)
@@ -29,61 +30,47 @@ export class ShortLane implements LanePartition {
   #isClosed = false
   #isPaused = false
   #heldBytes = 0
-  #readOffset = -1
   #moving: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #timerMs = Number.POSITIVE_INFINITY
-  #emptyFetches = 0
 
   constructor(lane: LaneTopic, partition: number, parts: LaneParts) {
     this.lane = lane
     this.partition = partition
     this.#parts = parts
-    parts.member.pause(lane.topic, partition)
+    this.reader = new LaneReader(parts.member, lane, partition)
   }
 
   get isOverdue(): boolean {
-    return this.#moving !== undefined || this.#heap.firstDueMs <= Date.now() || this.#emptyFetches < EMPTY_FETCHES
+    return this.#moving !== undefined || this.#heap.firstDueMs <= Date.now() || !this.reader.isAtEnd
   }
 
   open(checkpoint: LanePosition | undefined): void {
-    const { member } = this.#parts
     if (checkpoint) {
       const { beyond } = decodeCheckpoint(checkpoint.offset, checkpoint.metadata) ?? { beyond: [] }
       this.#prefix = new CompletedPrefix(checkpoint.offset, beyond)
-      this.#readOffset = checkpoint.offset
-      member.seek(this.lane.topic, this.partition, checkpoint.offset)
     }
     this.#isOpen = true
-    this.#emptyFetches = 0
-    member.resume(this.lane.topic, this.partition)
+    this.reader.open(checkpoint?.offset)
   }
 
   takeBatch({ batch, resolveOffset }: EachBatchPayload): void {
     if (!this.#isOpen || this.#isClosed || this.#isPaused) return
     // Where it begins: nothing below was ever here.
-    if (this.#readOffset < 0) this.#prefix.complete(0, Number(batch.firstOffset()))
+    if (this.reader.offset < 0) this.#prefix.complete(0, Number(batch.firstOffset()))
     for (const message of batch.messages) {
       const offset = Number(message.offset)
-      if (offset < this.#readOffset || this.#prefix.isCompleted(offset)) continue
+      if (offset < this.reader.offset || this.#prefix.isCompleted(offset)) continue
       this.#heap.push({ dueMs: dueOf(message)?.dueMs ?? 0, message })
       this.#heldBytes += message.value?.length ?? 0
     }
-    this.#readOffset = Number(batch.lastOffset()) + 1
+    this.reader.readTo(Number(batch.lastOffset()) + 1)
     resolveOffset(batch.lastOffset())
     if (this.#heldBytes > HELD_BYTES_MAX || this.#heap.length > HELD_RECORDS_MAX) {
       this.#isPaused = true
-      this.#parts.member.pause(this.lane.topic, this.partition)
+      this.reader.pause()
     }
     this.#schedule()
-  }
-
-  fetching(): void {
-    this.#emptyFetches += 1
-  }
-
-  rejoined(): void {
-    if (this.#readOffset >= 0) this.#parts.member.seek(this.lane.topic, this.partition, this.#readOffset)
   }
 
   changedPosition(): LanePosition | undefined {
@@ -146,7 +133,6 @@ export class ShortLane implements LanePartition {
   #makeRoom(): void {
     if (!this.#isPaused || this.#heldBytes > HELD_BYTES_MAX / 2 || this.#heap.length > HELD_RECORDS_MAX / 2) return
     this.#isPaused = false
-    this.#emptyFetches = 0
-    this.#parts.member.resume(this.lane.topic, this.partition)
+    this.reader.resume()
   }
 }

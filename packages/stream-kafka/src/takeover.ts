@@ -8,7 +8,7 @@ import type { OwnedPartition } from './owned-partition.js'
 import type { TopicNames } from './topic-names.js'
 import type { Marks, Watermarks } from './watermarks.js'
 
-/** How long a member that has lost a partition may still record what it has in work. */
+/** How long a member that has lost a partition may still record what it has in work, or check it out. */
 export const SETTLE_MS = 1_000
 
 /**
@@ -113,6 +113,8 @@ async function claim(
 ): Promise<Map<number, Found>> {
   const found = new Map<number, Found>()
   for (const partition of owned) {
+    // One that went to another meanwhile is claimed there: a later claim would take it away again.
+    if (!isTaking(partition)) continue
     const { checkpoint, epoch } = await checkpoints.claim(`${groupId}/${partition.partition}`)
     partition.epoch = epoch
     const [journal, marks, released] = checkpoint.journal.split(' ')

@@ -46,7 +46,7 @@ export class TimerMover {
         left: () => this.#joined(new Set(), false),
         batch: (payload) => this.#lanes.get(slotOf(payload.batch.topic, payload.batch.partition))?.takeBatch(payload),
         fetching: () => {
-          for (const lane of this.#lanes.values()) lane.fetching()
+          for (const lane of this.#lanes.values()) lane.reader.fetching()
         },
       },
     })
@@ -81,7 +81,7 @@ export class TimerMover {
   #joined(slots: ReadonlySet<string>, isKept: boolean): void {
     this.#hasJoined = true
     for (const [slot, lane] of this.#lanes) {
-      if (isKept && slots.has(slot)) lane.rejoined()
+      if (isKept && slots.has(slot)) lane.reader.rejoined()
       else {
         void lane.close()
         this.#lanes.delete(slot)

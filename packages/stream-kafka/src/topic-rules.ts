@@ -2,7 +2,10 @@ import { PosthasteError } from '@posthaste/core'
 
 const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'gzip'])
 
-export type TopicKind = 'calls' | 'journal' | 'timers'
+/** What stands in topics that nothing but completing may remove. */
+const WAITS: Readonly<Partial<Record<TopicKind, string>>> = { calls: 'calls that wait', timers: 'timers that wait' }
+
+export type TopicKind = 'calls' | 'journal' | 'timers' | 'clock'
 
 /** Names and values as the broker tells them. */
 export type FoundConfig = ReadonlyMap<string, string>
@@ -27,11 +30,15 @@ export function checkConfig(
   }
   const compression = found.get('compression.type') ?? 'producer'
   if (!READABLE.has(compression)) refuse('compression.type', 'producer', 'nothing else but gzip can be read')
-  if (kind !== 'journal') {
-    const what = kind === 'calls' ? 'calls that wait' : 'timers that wait'
+  const what = WAITS[kind]
+  if (what !== undefined) {
     for (const setting of ['retention.ms', 'retention.bytes']) {
       if (isLimit(found.get(setting))) refuse(setting, '-1', `${what} would be dropped; what is done is removed anyway`)
     }
+  }
+  const timestamps = found.get('message.timestamp.type')
+  if (kind === 'clock' && timestamps === 'CreateTime') {
+    refuse('message.timestamp.type', 'LogAppendTime', 'the time of the brokers cannot be told otherwise')
   }
   const warnings: string[] = []
   const insync = Number(found.get('min.insync.replicas') ?? 1)
@@ -40,7 +47,7 @@ export function checkConfig(
       `min.insync.replicas is ${insync} of ${replicas}: what was accepted is lost if one broker is. Set it to 2 or more`,
     )
   }
-  if (found.get('message.timestamp.type') === 'CreateTime') {
+  if (timestamps === 'CreateTime') {
     warnings.push('message.timestamp.type is CreateTime: when a record was taken is told by the clock of its producer')
   }
   return { warnings }

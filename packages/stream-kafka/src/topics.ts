@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PosthasteError } from '@posthaste/core'
 import type { Admin, ITopicConfig, ITopicMetadata } from 'kafkajs'
 import { isMoving } from './kafka-errors.js'
-import type { Settings } from './kafka-options.js'
+import type { Retention, Settings } from './kafka-options.js'
 import type { TopicNames } from './topic-names.js'
 import { checkConfig, type FoundConfig, type TopicKind } from './topic-rules.js'
 import type { Watermarks } from './watermarks.js'
@@ -13,6 +13,8 @@ const LEADERS_LOOK_MS = 50
 const LEADERS_WAIT_MS = 30_000
 /** What a record has besides its value, and a batch besides its records. */
 const RESERVE_BYTES = 8_192
+/** For as long as that, what was written to ask for the time is kept. */
+const CLOCK_KEPT_MS = 3_600_000
 
 /** What the topics are like once they are there. */
 export interface Topics {
@@ -66,6 +68,8 @@ function wantedTopics(names: TopicNames, { partitions, timerPartitions }: Settin
   return [
     { topic: names.calls, kind: 'calls', partitions },
     { topic: names.journal, kind: 'journal', partitions },
+    // One, so that all processes ask the same broker.
+    { topic: names.clock, kind: 'clock', partitions: 1 },
     ...names.lanes.map(({ topic }) => ({ topic, kind: 'timers' as const, partitions: timerPartitions })),
   ]
 }
@@ -75,12 +79,9 @@ async function create(admin: Admin, missing: readonly Wanted[], settings: Settin
   const replicas = settings.replicas ?? Math.min(3, brokers.length)
   const insync = settings.minInsyncReplicas ?? (replicas > 2 ? 2 : 1)
   const topics = missing.map(({ topic, kind, partitions }): ITopicConfig => {
-    const { ageMs, bytes } = settings.journalRetention
-    const isJournal = kind === 'journal'
     const config = {
       'cleanup.policy': 'delete',
-      'retention.ms': isJournal ? ageMs : -1,
-      'retention.bytes': isJournal ? Math.ceil(bytes / partitions) : -1,
+      ...retentionOf(kind, settings.journalRetention, partitions),
       'message.timestamp.type': 'LogAppendTime',
       'min.insync.replicas': insync,
     }
@@ -94,6 +95,13 @@ async function create(admin: Admin, missing: readonly Wanted[], settings: Settin
     const existing = new Set(await admin.listTopics())
     if (!missing.every(({ topic }) => existing.has(topic))) throw error
   }
+}
+
+function retentionOf(kind: TopicKind, { ageMs, bytes }: Retention, partitions: number): Record<string, number> {
+  if (kind === 'journal') return { 'retention.ms': ageMs, 'retention.bytes': Math.ceil(bytes / partitions) }
+  // Only whole segments go, so these are to be short as well.
+  if (kind === 'clock') return { 'retention.ms': CLOCK_KEPT_MS, 'segment.ms': CLOCK_KEPT_MS }
+  return { 'retention.ms': -1, 'retention.bytes': -1 }
 }
 
 /** Waits until every partition has a leader: of what was created a moment ago the brokers may not all know. */

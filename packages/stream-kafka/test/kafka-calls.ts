@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer, Delivery, NewRecord } from '@posthaste/stream'
+import { partitionOf } from '../src/partition-of.js'
 import { KafkaStorage } from './kafka-harness.js'
 
 export const GROUP = 'group'
@@ -20,6 +21,12 @@ export function record(key: string, text = key): NewRecord {
 export function ofOneKey(text: string): NewRecord {
   attempts += 1
   return { key: 'one-key', attempt: attempts, value: Buffer.from(text) }
+}
+
+export function oneOfEachPartition(): NewRecord[] {
+  const keys = new Map<number, string>()
+  for (let index = 0; keys.size < 4; index += 1) keys.set(partitionOf(`key-${index}`, 4), `key-${index}`)
+  return [...keys.values()].map((key) => record(key))
 }
 
 export function endOf({ record: { attempt = 1, generation = 1, key } }: Delivery): NewRecord {

@@ -3,7 +3,10 @@ import { type Entry, Ledger } from '../src/ledger.js'
 
 const US = 'us'
 const turn = (key: string) => ({ key, generation: 1, attempt: 1 })
-const at = (offset: number, watchdogOf?: number) => ({ at: offset, watchdogOf })
+const at = (offset: number, watchdogOf?: number, isEarly = false) => ({
+  at: offset,
+  watched: watchdogOf === undefined ? undefined : { at: watchdogOf, isEarly },
+})
 const text = (key: string): string => `1.1 ${key}`
 const none = (): boolean => false
 
@@ -42,6 +45,10 @@ t.test('an entry whose effects may be missing is told to the record it is about'
   t.equal(ledger.begin(turn('old'), at(4)), 'copy', 'below the position it has its effects')
   t.equal(ledger.begin(turn('b'), at(3)), 'copy', 'its record is completed: so are its effects')
   t.equal(ledger.begin(turn('a'), at(7)), 'copy', 'not to a copy')
+  t.strictSame(
+    [5, 7].map((offset) => ledger.isOpen(turn('a'), at(offset))),
+    [true, false],
+  )
   t.equal(String(ledger.begin(turn('a'), at(5))), 'end of a')
   ledger.completed(at(5), text('a'), [], false)
   t.equal(ledger.position, 12)
@@ -92,12 +99,58 @@ t.test('a call that was checked out is known by its watchdog', async (t) => {
   ledger.found(entry(10, 'b', { at: 4, isOut: true }), true, () => true)
   t.equal(ledger.hasEndedOut(3), true)
   t.equal(ledger.hasEndedOut(4), false, 'its effects may be missing')
+  t.strictSame(
+    [3, 4].map((offset) => ledger.isOpen(turn('b'), at(20, offset))),
+    [false, true],
+  )
   t.equal(ledger.marks, 8, 'the next owner must know of it')
   ledger.dropOut(3)
   t.equal(ledger.marks, 10)
   t.equal(String(ledger.begin(turn('b'), at(20, 4))), 'end of b')
   ledger.completed(at(20, 4), text('b'), [], false)
   t.equal(ledger.position, 11)
+})
+
+t.test('what an owner of before had checked out is told once', async (t) => {
+  const ledger = new Ledger(US, 10)
+  ledger.foundOut(9, 2, true)
+  ledger.foundOut(10, 3, true)
+  ledger.foundOut(11, 4, true)
+  ledger.found(entry(12, 'b', { at: 4 }), true, none)
+  t.equal(ledger.position, 10, 'the next owner must know of it until it is')
+  t.strictSame(
+    ledger.takeInheritedOut(),
+    [3],
+    'unless the checkpoint says it, or the record was delivered again and ended',
+  )
+  t.equal(ledger.position, 12)
+  t.strictSame(ledger.takeInheritedOut(), [])
+  ledger.foundOut(13, 5, false)
+  t.strictSame(ledger.takeInheritedOut(), [], 'not what comes too late')
+  t.equal(String(ledger.begin(turn('b'), at(4))), 'end of b')
+  ledger.completed(at(4), text('b'), [], false)
+  t.equal(ledger.position, 14)
+})
+
+t.test('a watchdog that came early leaves the other one to be dropped', async (t) => {
+  const ledger = new Ledger(US, 10)
+  ledger.found(entry(10, 'a', { at: 3, isOut: true }), false, none)
+  t.equal(String(ledger.begin(turn('a'), at(20, 3, true))), 'end of a')
+  ledger.completed(at(20, 3, true), text('a'), [], false)
+  t.equal(ledger.hasEndedOut(3), true)
+  t.equal(ledger.marks, 10, 'the next owner must know of it')
+  ledger.dropOut(3)
+  t.equal(ledger.marks, 11)
+
+  const made = at(21, 4, true)
+  t.equal(ledger.begin(turn('b'), made), 'fresh', 'it is made again if nothing says how it ended')
+  ledger.stored(11)
+  ledger.completed(made, text('b'), [11], false)
+  t.equal(ledger.hasEndedOut(4), true)
+  const putOff = at(22, 5, true)
+  t.equal(ledger.begin(turn('c'), putOff), 'fresh')
+  ledger.completed(putOff, text('c'), [], false)
+  t.equal(ledger.hasEndedOut(5), false, 'not if it is put off')
 })
 
 t.test('of a call whose watchdog was dropped before no watchdog is expected', async (t) => {

@@ -9,11 +9,17 @@ const fit = new Map([
   ['min.insync.replicas', '2'],
   ['message.timestamp.type', 'LogAppendTime'],
 ])
+const WANTED: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'delete',
+  'compression.type': 'producer',
+  'message.timestamp.type': 'LogAppendTime',
+}
 const having = (name: string, value: string): Map<string, string> => new Map([...fit, [name, value]])
 
 t.test('topics that keep the promises pass', async (t) => {
   t.strictSame(checkConfig('p.calls', 'calls', fit, 3), { warnings: [] })
   t.strictSame(checkConfig('p.journal', 'journal', having('retention.ms', '1000'), 3), { warnings: [] })
+  t.strictSame(checkConfig('p.clock', 'clock', having('retention.ms', '1000'), 3), { warnings: [] })
 })
 
 t.test('what would break one is refused, with the command that mends it', async (t) => {
@@ -23,8 +29,9 @@ t.test('what would break one is refused, with the command that mends it', async 
     ['calls', 'cleanup.policy', 'compact,delete'],
     ['journal', 'cleanup.policy', 'compact'],
     ['calls', 'compression.type', 'zstd'],
+    ['clock', 'message.timestamp.type', 'CreateTime'],
   ] as const) {
-    const wanted = { 'cleanup.policy': 'delete', 'compression.type': 'producer' }[name as string] ?? '-1'
+    const wanted = WANTED[name as string] ?? '-1'
     t.throws(() => checkConfig('p.topic', kind, having(name, value), 1), {
       code: 'stream-unfit',
       message: new RegExp(`p\\.topic has ${name}=${value} and must have ${wanted}.*--add-config ${name}=${wanted}`),
