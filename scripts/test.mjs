@@ -10,6 +10,8 @@ import { brokersForTests } from './brokers/for-tests.mjs'
 import { prepare, root, run } from './prepare.mjs'
 
 const report = join(root, '.tap', 'report.tap')
+/** Its indent, name, what stands behind `#`, and the lines below it that are no result of their own. */
+const NOT_OK = /^( *)not ok \d+(?: - )?(.*?)(?: # (.*))?\n((?: +(?! |(?:not )?ok ).*\n)*)/gm
 
 try {
   await prepare()
@@ -84,15 +86,20 @@ function readCounts() {
   }
 }
 
-// Each `not ok` line, indented as its test is nested, with the place that tap gives below it. Said again at the end,
-// where somebody who has only the tail of a log finds it.
+// What failed, by the names of the tests around it, with the place that tap gives below it. Said again at the end, where
+// somebody who has only the tail of a log finds it. A test comes after what is in it, and fails if any of that did.
 function readFailures(written) {
   const failures = []
-  for (const [, line, detail] of written.matchAll(/^( *not ok .*)\n((?: +(?! |(?:not )?ok ).*\n)*)/gm)) {
-    const file = detail.match(/fileName: (\S+)/)?.[1]
-    failures.push(file ? `${line} (${file}:${detail.match(/lineNumber: (\d+)/)?.[1]})` : line)
+  for (const [, indent, name, mark = '', detail] of written.matchAll(NOT_OK)) {
+    if (mark.startsWith('TODO')) continue
+    const depth = indent.length
+    const within = failures.filter((failure) => failure.depth > depth)
+    for (const failure of within) Object.assign(failure, { depth, text: `${name} > ${failure.text}` })
+    if (within.length > 0) continue
+    const [file, line] = [/fileName: (\S+)/, /lineNumber: (\d+)/].map((key) => detail.match(key)?.[1])
+    failures.push({ depth, text: file ? `${name} (${file}:${line})` : name })
   }
-  return failures
+  return failures.map(({ text }) => `not ok: ${text}`)
 }
 
 function read(file) {

@@ -27,6 +27,7 @@ export interface Readiness {
 
 /** How to serve HTTP. A door that is not given is not there. */
 export interface AccepterOptions {
+  /** An address, or a name: of that, the first address that it has. */
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises'
 import type { Socket } from 'node:net'
 import { PosthasteError } from '@posthaste/core'
 import fastify, { type FastifyInstance } from 'fastify'
@@ -58,7 +59,9 @@ export class Accepter {
     await this.#app.register(healthRoutes(readiness))
     if (invocations) await this.#app.register(invocationsRoutes(invocations, clock))
     if (cycle) await this.#app.register(cycleRoutes(cycle))
-    return this.#app.listen({ host, port })
+    // Given the name `localhost`, fastify opens a server more for its second address, which has none of our limits.
+    const { address } = await lookup(host)
+    return this.#app.listen({ host: address, port })
   }
 
   /** Takes no more, answers what it took, and resolves when every connection is closed. Idempotent. */
@@ -81,8 +84,8 @@ export class Accepter {
     const { connectionsMax } = this.#options
     server.maxConnections = connectionsMax
     const where = 'connections'
-    const detail = `There are ${connectionsMax} connections; no more are taken.`
-    server.on('drop', () => this.#refusals.refused(where, new PosthasteError('overloaded', detail)))
+    const full = new PosthasteError('overloaded', `There are ${connectionsMax} connections; no more are taken.`)
+    server.on('drop', () => this.#refusals.refused(where, full))
     server.on('connection', () => this.#refusals.taken(where))
   }
 

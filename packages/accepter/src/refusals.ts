@@ -13,11 +13,13 @@ interface Outage {
 /** Logs what is refused: a line for the first of each code, and one when it is over. What lies between is for `debug`. */
 export class Refusals {
   readonly #log: Log
+  readonly #quietMs: number
   /** By where they are: a path, or `connections`. */
   readonly #outages = new Map<string, Outage>()
 
-  constructor(log: Log) {
+  constructor(log: Log, quietMs = QUIET_MS) {
     this.#log = log
+    this.#quietMs = quietMs
   }
 
   refused(where: string, { code, message }: PosthasteError): void {
@@ -34,7 +36,7 @@ export class Refusals {
   /** Tells of what was not refused. */
   taken(where: string): void {
     const outage = this.#outages.get(where)
-    if (outage) outage.quiet ??= setTimeout(() => this.#over(where, outage), QUIET_MS)
+    if (outage) outage.quiet ??= setTimeout(() => this.#over(where, outage), this.#quietMs)
   }
 
   stop(): void {

@@ -1,7 +1,8 @@
+import dns, { type LookupAddress } from 'node:dns'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
-import { exchangeRaw, Notebook, parseRaw, post, silent, startAccepter } from './setting.js'
+import { closed, exchangeRaw, Notebook, parseRaw, post, silent, startAccepter } from './setting.js'
 
 const HEAD = 'POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n'
 const LIVEZ = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -67,6 +68,22 @@ t.test('a connection too many is closed as it comes, and the others are served',
   second.destroy()
 })
 
+t.test('of a name with two addresses the first is listened on: limits are those of one server', async (t) => {
+  // Not every machine has a `localhost` with two.
+  const two = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }))
+  const { lookup } = dns
+  t.intercept(dns, 'lookup', {
+    value: (name: string, options: dns.LookupAllOptions, done: (error: null, found: LookupAddress[]) => void) =>
+      name === 'localhost' && options.all ? done(null, two) : lookup(name, options, done as never),
+  })
+  const { url } = await startAccepter(t, { host: 'localhost' })
+  t.equal((await fetch(`${url}/livez`)).status, 200)
+  t.strictSame(
+    process.getActiveResourcesInfo().filter((kind) => kind === 'TCPServerWrap'),
+    ['TCPServerWrap'],
+  )
+})
+
 async function connected(port: number) {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
@@ -81,10 +98,9 @@ async function dripping(port: number, bytes: string, drop: string): Promise<{ an
   socket.setEncoding('latin1').on('data', (text: string) => {
     answer += text
   })
-  socket.on('error', () => {})
   socket.write(bytes)
   const drip = setInterval(() => socket.write(drop), 1_000)
-  await once(socket, 'close')
+  await closed(socket)
   clearInterval(drip)
   return { answer, tookMs: performance.now() - startedMs }
 }

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, type Log, PosthasteError } from '@posthaste/core'
 import t from 'tap'
+import { Refusals } from '../src/refusals.js'
 import { post, startAccepter } from './setting.js'
 
 interface Line {
@@ -68,16 +70,19 @@ t.test('an outage has a line when it begins and one when it is over, however muc
 
 t.test('what comes and goes is one outage', async (t) => {
   const log = new LineLog()
-  const door = new Door()
-  const { url } = await startAccepter(t, { log, invocations: door })
+  const quietMs = 20
+  const refusals = new Refusals(log, quietMs)
   for (let count = 0; count < 10; count += 1) {
-    door.refusal = 'overloaded'
-    t.equal((await post(url)).status, 503)
-    door.refusal = undefined
-    t.equal((await post(url)).status, 202)
+    refusals.taken('/invocations')
+    refusals.refused('/invocations', new PosthasteError('overloaded', 'That is why.'))
   }
-  t.match(await log.next('info'), { fields: { refused: 10 } })
-  t.strictSame(log.lines.filter(isShown).slice(0, -1), [refused('overloaded')])
+  // That it is not over takes time to show.
+  await sleep(10 * quietMs)
+  t.strictSame(log.lines.filter(isShown), [refused('overloaded')])
+  const over = log.next('info')
+  refusals.taken('/invocations')
+  t.match(await over, { fields: { refused: 10 } })
+  refusals.stop()
 })
 
 t.test('each path has its own', async (t) => {

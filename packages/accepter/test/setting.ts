@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Log, systemClock } from '@posthaste/core'
@@ -105,10 +104,18 @@ export async function exchangeRaw(port: number, bytes: string | Buffer): Promise
   socket.setEncoding('latin1').on('data', (text: string) => {
     answer += text
   })
-  socket.on('error', () => {})
   socket.write(bytes)
-  await once(socket, 'close')
+  await closed(socket)
   return answer
+}
+
+/** Resolves when a connection is closed, be it by an error: who is cut off while he sends gets one. */
+export function closed(socket: Socket): Promise<void> {
+  socket.on('error', () => {})
+  return new Promise((resolve) => {
+    if (socket.closed) resolve()
+    else socket.once('close', () => resolve())
+  })
 }
 
 /** The parts of a raw HTTP answer. */

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import {
+  closed,
   exchangeRaw,
   JSON_TYPE,
   Notebook,
@@ -190,6 +191,6 @@ async function textOf(socket: Socket): Promise<string> {
   socket.setEncoding('utf8').on('data', (more: string) => {
     text += more
   })
-  if (!socket.closed) await once(socket, 'close')
+  await closed(socket)
   return text
 }

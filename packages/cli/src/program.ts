@@ -47,7 +47,11 @@ function withSettings(command: Command): Command {
   command.addOption(new Option('--config <file>', `JSON file with settings (${CONFIG_FILE_ENVIRONMENT})`))
   for (const key of SETTING_KEYS) {
     const { default: fallback, description, range, type } = SETTINGS[key]
-    const notes = [environmentName(key), ...(range ? [range] : []), `default: ${fallback}`].join('; ')
+    const notes = [
+      environmentName(key),
+      ...(range ? [range] : []),
+      `default: ${fallback === '' ? 'none' : fallback}`,
+    ].join('; ')
     command.addOption(new Option(`--${flagName(key)} <${type.replaceAll(' \\| ', '|')}>`, `${description} (${notes})`))
   }
   return command

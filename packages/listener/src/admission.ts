@@ -1,6 +1,14 @@
-import { type DecodedCall, decideAdmission, decodeCall, type Failure, PosthasteError } from '@posthaste/core'
-import type { StoredRecord } from '@posthaste/stream'
-import { type Ending, endInvocation, endUnreadable } from './effects.js'
+import {
+  type Call,
+  type Clock,
+  type DecodedCall,
+  decideAdmission,
+  decodeCall,
+  type Failure,
+  PosthasteError,
+} from '@posthaste/core'
+import type { StoredRecord, Turn } from '@posthaste/stream'
+import { type Ending, endInvocation, endUnreadable, turnOf, unreadableId } from './effects.js'
 
 /** What to do with a record that was pulled. */
 export type Admitted =
@@ -10,6 +18,9 @@ export type Admitted =
   | { readonly kind: 'end'; readonly decoded?: DecodedCall; readonly ending: Ending }
   /** Only a newer version can read it: nothing may pass it. */
   | { readonly kind: 'newer'; readonly reason: string }
+
+/** What this version can decide. */
+export type Readable = Exclude<Admitted, { kind: 'newer' }>
 
 /** Reads a record, whoever wrote it, and decides. What cannot be called becomes a dead letter. */
 export function admit(record: StoredRecord, recordBytesMax: number, nowMs: number): Admitted {
@@ -31,6 +42,22 @@ export function admit(record: StoredRecord, recordBytesMax: number, nowMs: numbe
   }
   const admission = decideAdmission(decoded.call, nowMs)
   if (admission.kind !== 'expire') return { ...admission, decoded }
+  return { kind: 'end', decoded, ending: endExpired(decoded.call, record, nowMs) }
+}
+
+/** What follows if the time of a call ran out while it waited; undefined if it has not. */
+export function endIfExpired(call: Call, record: StoredRecord, clock: Clock): Ending | undefined {
+  if (call.expiresAtMs === undefined) return undefined
+  const nowMs = clock.now()
+  return decideAdmission(call, nowMs).kind === 'expire' ? endExpired(call, record, nowMs) : undefined
+}
+
+function endExpired(call: Call, record: StoredRecord, nowMs: number): Ending {
   const failure: Failure = { code: 'expired', detail: 'Its time had run out before it was called.' }
-  return { kind: 'end', decoded, ending: endInvocation(decoded.call, record, 'expired', failure, undefined, nowMs) }
+  return endInvocation(call, record, 'expired', failure, undefined, nowMs)
+}
+
+/** The turn of a record that is to be called, put off or ended. */
+export function turnOfAdmitted(record: StoredRecord, { decoded }: Readable): Turn {
+  return decoded ? turnOf(decoded.call) : { key: unreadableId(record) }
 }

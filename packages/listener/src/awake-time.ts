@@ -1,11 +1,12 @@
 /**
- * The time by which targets are judged, in milliseconds. It stands still while this process does: what nobody here was
- * awake to hear is not the target's silence.
+ * The time by which targets are judged, in milliseconds. It stands still while this process does, or may call nobody:
+ * what nobody here was awake to hear, or could ask for, is not the target's silence.
  */
 export class AwakeTime {
   readonly #stepMsMax: number
   #nowMs = 0
   #advancedMs = performance.now()
+  #stoodStill = false
 
   /** It goes on by `stepMsMax` at most each time that it is advanced. */
   constructor(stepMsMax: number) {
@@ -17,9 +18,11 @@ export class AwakeTime {
     return this.#nowMs
   }
 
-  advance(): void {
+  /** Goes on by what has passed since the last time, unless it stands still now, or did then. */
+  advance(standsStill: boolean): void {
     const nowMs = performance.now()
-    this.#nowMs += Math.min(nowMs - this.#advancedMs, this.#stepMsMax)
+    if (!standsStill && !this.#stoodStill) this.#nowMs += Math.min(nowMs - this.#advancedMs, this.#stepMsMax)
     this.#advancedMs = nowMs
+    this.#stoodStill = standsStill
   }
 }

@@ -1,3 +1,5 @@
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import type { ErrorCode } from '@posthaste/core'
 
 /** Codes of undici, Node and OpenSSL, in ours. What is not here is told by its prefix, or is `call-failed`. */
@@ -36,12 +38,28 @@ const PREFIXES: readonly (readonly [string, ErrorCode])[] = [
   ['ERR_SSL_', 'tls-failed'],
 ]
 
-/** No file descriptor is left, for this process or on the machine. Only connecting needs one: nothing was sent. */
+/**
+ * No file descriptor is left, for this process or on the machine. Looking up a name needs some, and connecting needs one:
+ * nothing was sent.
+ */
 const SHORTAGES = ['EMFILE', 'ENFILE']
 
 /** Whether it was not the target that failed, but what a call needs was not to be had here. */
 export function isShortage(error: unknown): boolean {
-  return SHORTAGES.includes(codeOf(error))
+  // Whatever its other addresses said, one was not asked.
+  if (error instanceof AggregateError) return error.errors.some((each) => isShortage(each))
+  const code = codeOf(error)
+  // Without descriptors a look-up may say that there is no such name.
+  return SHORTAGES.includes(code) || (CODES[code] === 'name-not-resolved' && !hasDescriptor())
+}
+
+function hasDescriptor(): boolean {
+  try {
+    closeSync(openSync(devNull, 'r'))
+    return true
+  } catch (error) {
+    return !SHORTAGES.includes(codeOf(error))
+  }
 }
 
 /** Says in our words why a call failed. The detail names the cause, never what was sent. */

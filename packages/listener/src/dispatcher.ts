@@ -1,13 +1,13 @@
 import { type Outcome, originOf, peekOrigin } from '@posthaste/core'
-import type { Begun, Delivery, Turn } from '@posthaste/stream'
-import { type Admitted, admit } from './admission.js'
+import type { Begun, Delivery } from '@posthaste/stream'
+import { admit, endIfExpired, type Readable, turnOfAdmitted } from './admission.js'
 import { AwakeTime } from './awake-time.js'
-import { effectsAgain, turnOf, unreadableId } from './effects.js'
+import { effectsAgain } from './effects.js'
 import { isUnmade, NO_DESCRIPTOR, type Unmade } from './exchange.js'
 import { InHand } from './in-hand.js'
 import { type Job, jobOf, timerFor } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
-import { type RunningCall, RunningCalls } from './running-calls.js'
+import { RunningCalls } from './running-calls.js'
 import { Shortage } from './shortage.js'
 import type { Tally } from './tally.js'
 import type { CallEnd, Target } from './target.js'
@@ -15,8 +15,6 @@ import { Targets } from './targets.js'
 
 const SWEEP_MS = 50
 const STOP_WRITE_MS = 5_000
-
-type Readable = Exclude<Admitted, { kind: 'newer' }>
 
 /**
  * Takes deliveries and sees each to its end: decides what it is, calls when its target has a place, and completes it
@@ -34,7 +32,7 @@ export class Dispatcher {
    * Jobs that may be in other hands, or that could not be made or recorded now: until that is over they are neither
    * called nor let go.
    */
-  #unheld: Job[] = []
+  readonly #paused: Job[] = []
   #sweeper: NodeJS.Timeout | undefined
   #stopping = false
   #blocked: string | undefined
@@ -63,7 +61,7 @@ export class Dispatcher {
 
   /** How much more it takes. Nothing while either number is zero. */
   get room(): { readonly records: number; readonly bytes: number } {
-    return this.#inHand.room(this.#targets.waitingCount + this.#unheld.length)
+    return this.#inHand.room(this.#targets.waitingCount + this.#paused.length)
   }
 
   /** Whether everything it took is completed, or checked out. */
@@ -91,7 +89,7 @@ export class Dispatcher {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true
     const untilMs = performance.now() + graceMs
-    const waiting = [...this.#targets.clear(this.#time.nowMs), ...this.#unheld.splice(0)]
+    const waiting = [...this.#targets.clear(this.#time.nowMs), ...this.#paused.splice(0)]
     for (const { delivery } of waiting) this.#inHand.release(delivery)
     while (this.#running.count > 0 && performance.now() < untilMs) await this.change(untilMs - performance.now())
     this.#running.giveUp()
@@ -113,7 +111,7 @@ export class Dispatcher {
       this.#block(delivery, admitted.reason)
       return
     }
-    const begun = delivery.begin(turnOfAdmitted(delivery, admitted))
+    const begun = delivery.begin(turnOfAdmitted(delivery.record, admitted))
     if (begun === 'fresh') this.#handle(delivery, admitted)
     else void this.#handleKnown(delivery, admitted, begun).catch((error: unknown) => this.#giveUp(delivery, error))
   }
@@ -126,7 +124,7 @@ export class Dispatcher {
 
   /** A record of a turn that somebody may have recorded, or that came twice. */
   async #handleKnown(delivery: Delivery, admitted: Readable, begun: Begun | Promise<Begun>): Promise<void> {
-    const known = await begun
+    const known = await this.#inHand.lookUp(begun)
     if (this.#stopping || this.#blocked) this.#inHand.release(delivery)
     else if (known === 'fresh') this.#handle(delivery, admitted)
     else if (known === 'copy' || !admitted.decoded) this.#inHand.complete(delivery, { state: 'repeated', effects: {} })
@@ -139,6 +137,8 @@ export class Dispatcher {
     const origin = delivery.ended || delivery.record.key === '' ? undefined : peekOrigin(delivery.record.value)
     const target = origin === undefined ? undefined : this.#targets.known(origin)
     if (!target || this.#targets.canBegin(target, this.#time.nowMs) || !this.#waitsTooLong(target)) return false
+    // It may be another's to move.
+    if (!delivery.held()) return false
     const timer = { ...delivery.record, dueMs: this.#returnMs(target) }
     this.#inHand.complete(delivery, { state: 'spilled', effects: { aside: true, timers: [timer] } })
     return true
@@ -158,12 +158,12 @@ export class Dispatcher {
 
   /** Whether a call that starts now could be made, and recorded. */
   get #mayStart(): boolean {
-    return !this.#inHand.isBehind && !this.#shortage.lasts(this.#time.nowMs)
+    return !this.#inHand.isBehind && !this.#shortage.lasts
   }
 
   #queue(job: Job): void {
     if (!job.delivery.held() || !this.#mayStart) {
-      this.#unheld.push(job)
+      this.#pause(job)
       return
     }
     const nowMs = this.#time.nowMs
@@ -180,20 +180,24 @@ export class Dispatcher {
   }
 
   async #run(job: Job, target: Target<Job>): Promise<void> {
+    const expired = endIfExpired(job.call, job.delivery.record, this.#options.clock)
+    if (expired) {
+      this.#targets.end(target, 'not made', this.#time.nowMs)
+      this.#inHand.complete(job.delivery, expired)
+      return
+    }
     const running = this.#running.start(job, target.pool)
     const outcome = await running.exchange.outcome
-    this.#running.remove(running)
     this.#targets.end(target, callEnd(outcome), this.#time.nowMs)
-    if (outcome === NO_DESCRIPTOR) this.#shortage.note(this.#time.nowMs)
+    if (outcome === NO_DESCRIPTOR) this.#shortage.note()
     this.#startNext()
-    if (isUnmade(outcome)) this.#keepUnmade(running)
-    else this.#running.end(running, outcome)
+    this.#running.end(running, outcome)
+    if (isUnmade(outcome) && !running.checkedOut) this.#pause(running)
   }
 
-  #keepUnmade(running: RunningCall): void {
-    if (running.checkedOut) this.#running.handBack(running)
-    else if (this.#stopping) this.#inHand.release(running.delivery)
-    else this.#unheld.push(running)
+  #pause(job: Job): void {
+    if (this.#stopping) this.#inHand.release(job.delivery)
+    else this.#paused.push(job)
   }
 
   #startNext(): void {
@@ -203,8 +207,8 @@ export class Dispatcher {
     }
   }
 
-  #sortUnheld(): void {
-    for (const job of this.#unheld.splice(0)) {
+  #sortPaused(): void {
+    for (const job of this.#paused.splice(0)) {
       if (!job.delivery.lost.aborted) {
         this.#queue(job)
         continue
@@ -216,7 +220,7 @@ export class Dispatcher {
 
   /** Looks after what time alone changes: waits grown too long, calls that go on, connections no longer used. */
   #sweep(): void {
-    this.#time.advance()
+    this.#time.advance(!this.#mayStart)
     const { nowMs } = this.#time
     for (const target of this.#targets.waiting()) {
       const late: Job[] = []
@@ -224,7 +228,7 @@ export class Dispatcher {
       for (const job of late.reverse()) this.#spill(job, target)
     }
     this.#startNext()
-    this.#sortUnheld()
+    this.#sortPaused()
     this.#running.sweep()
     this.#targets.sweep(nowMs)
   }
@@ -246,13 +250,9 @@ export class Dispatcher {
   }
 
   #catchUp(): void {
-    this.#sortUnheld()
+    this.#sortPaused()
     this.#startNext()
   }
-}
-
-function turnOfAdmitted({ record }: Delivery, { decoded }: Readable): Turn {
-  return decoded ? turnOf(decoded.call) : { key: unreadableId(record) }
 }
 
 function callEnd(outcome: Outcome | Unmade): CallEnd {

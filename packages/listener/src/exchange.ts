@@ -61,9 +61,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** Ends the call at once with an outcome that says so. */
-  abort(outcome: Unmade): void {
-    this.#end(outcome)
+  /** Gives the call up at once: it counts as not made. */
+  abort(): void {
+    this.#end(NOT_MADE)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

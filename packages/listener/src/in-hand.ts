@@ -1,5 +1,5 @@
 import type { Log } from '@posthaste/core'
-import type { Completed, Delivery, NewTimer } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, NewTimer } from '@posthaste/stream'
 import type { Ending } from './effects.js'
 import { newTally, type Tally } from './tally.js'
 
@@ -34,6 +34,8 @@ export class InHand {
   #waitingMax = WAITING_MAX_FIRST
   #records = 0
   #bytes = 0
+  /** Records whose turn is being looked up. */
+  #lookedUp = 0
   #unrecorded = 0
   #tally = newTally()
   #completing: Completing | undefined
@@ -65,11 +67,9 @@ export class InHand {
 
   /** How much more may be taken while `waiting` records wait for a place. */
   room(waiting: number): { readonly records: number; readonly bytes: number } {
-    return {
-      records:
-        waiting >= WAITING_ENOUGH ? 0 : Math.max(0, Math.min(this.#waitingMax - waiting, RECORDS_MAX - this.#records)),
-      bytes: Math.max(0, BYTES_MAX - this.#bytes),
-    }
+    const all = waiting + this.#lookedUp
+    const records = all >= WAITING_ENOUGH ? 0 : Math.min(this.#waitingMax - all, RECORDS_MAX - this.#records)
+    return { records: Math.max(0, records), bytes: Math.max(0, BYTES_MAX - this.#bytes) }
   }
 
   /** Whether `waiting` are so many that soon no more will be pulled. */
@@ -81,6 +81,16 @@ export class InHand {
     this.#tally.pulled += 1
     this.#records += 1
     this.#bytes += delivery.record.value.length
+  }
+
+  /** Waits for what is known of the turn of a record. Meanwhile that counts as one that waits for a place: it may be next. */
+  async lookUp(begun: Begun | Promise<Begun>): Promise<Begun> {
+    this.#lookedUp += 1
+    try {
+      return await begun
+    } finally {
+      this.#lookedUp -= 1
+    }
   }
 
   /** Lets go of a delivery, completed or not. */
@@ -152,9 +162,9 @@ export class InHand {
     if (wasBehind) this.#onCaughtUp()
   }
 
-  /** What cannot be recorded, not for a while but for good, comes again when this member is gone. */
+  /** What cannot be written, not for a while but for good, comes again when this member is gone. */
   #giveUp(error: unknown): Completed {
-    this.#log.error({ err: error }, 'what was called cannot be recorded')
+    this.#log.error({ err: error }, 'what became of a record cannot be written')
     return 'lost'
   }
 

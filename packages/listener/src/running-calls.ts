@@ -3,7 +3,7 @@ import type { Pool } from 'undici'
 import { AttemptLog } from './attempt-log.js'
 import { Bag, type Bagged } from './bag.js'
 import { endAttempt } from './effects.js'
-import { Exchange, NOT_MADE } from './exchange.js'
+import { Exchange, isUnmade, type Unmade } from './exchange.js'
 import type { InHand } from './in-hand.js'
 import { type Job, timerFor } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
@@ -42,7 +42,7 @@ export class RunningCalls {
     return this.#running.size
   }
 
-  /** Whoever starts it waits for the outcome of its exchange, and removes it then. */
+  /** Whoever starts it waits for the outcome of its exchange, and ends it then. */
   start({ call, delivery, settled }: Job, pool: Pool): RunningCall {
     const { clock, responseBytesMax } = this.#options
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
@@ -69,12 +69,27 @@ export class RunningCalls {
     return running
   }
 
-  remove(running: RunningCall): void {
+  /** Records how a call has ended. One that was not made is left to whoever started it, unless it was checked out. */
+  end(running: RunningCall, outcome: Outcome | Unmade): void {
     this.#running.remove(running)
+    if (!isUnmade(outcome)) this.#record(running, outcome)
+    else if (running.checkedOut) this.#handBack(running)
   }
 
-  /** Records how a call that was made has ended. */
-  end({ call, checkedOut, delivery }: RunningCall, outcome: Outcome): void {
+  /** Looks after calls that go on: those that hold something up, and those that are another member's by now. */
+  sweep(): void {
+    for (const running of this.#running.all()) {
+      if (!running.checkedOut && (running.delivery.leaving || isLong(running))) this.#checkOut(running)
+      if (running.delivery.lost.aborted) running.exchange.abort()
+    }
+  }
+
+  /** Gives up all that run: they end as not made. */
+  giveUp(): void {
+    for (const { exchange } of this.#running.all()) exchange.abort()
+  }
+
+  #record({ call, checkedOut, delivery }: RunningCall, outcome: Outcome): void {
     const { clock, retry } = this.#options
     this.#inHand.tally.called += 1
     const ending = endAttempt(call, delivery.record, outcome, retry, clock.now(), Math.random())
@@ -83,21 +98,8 @@ export class RunningCalls {
     else this.#inHand.complete(delivery, ending)
   }
 
-  /** Looks after calls that go on: those that hold something up, and those that are another member's by now. */
-  sweep(): void {
-    for (const running of this.#running.all()) {
-      if (!running.checkedOut && (running.delivery.leaving || isLong(running))) this.#checkOut(running)
-      if (running.delivery.lost.aborted) running.exchange.abort(NOT_MADE)
-    }
-  }
-
-  /** Gives up all that run: they end as not made. */
-  giveUp(): void {
-    for (const { exchange } of this.#running.all()) exchange.abort(NOT_MADE)
-  }
-
-  /** A call that was checked out and is given up comes back at once instead of at its deadline. */
-  handBack(running: RunningCall): void {
+  /** It comes back at once instead of at its deadline. */
+  #handBack(running: RunningCall): void {
     void this.#inHand.handBack(running.delivery, timerFor(running, this.#options.clock.now()))
   }
 

@@ -1,5 +1,6 @@
+import type { Delivery } from '@posthaste/stream'
 import t from 'tap'
-import { finalStates, startListener, startTarget, submit, until } from './setting.js'
+import { changing, finalStates, plain, startListener, startTarget, submit, until } from './setting.js'
 
 t.test('a target has no more calls at once than its share, and comes to have as many', async (t) => {
   const target = await startTarget(t, (_, response) => setTimeout(() => response.end(), 20))
@@ -105,4 +106,35 @@ t.test('a call that has a place starts at once, however long another takes', asy
   await until(() => target.seen.some(({ url }) => url === '/quick'))
   t.ok(performance.now() - startedMs < 500, 'called at once')
   t.equal((await listener.report()).spilled, 0)
+})
+
+t.test('what waits for a stuck target is moved aside unread, unless it may be in other hands', async (t) => {
+  const target = await startTarget(t, () => {})
+  const begun = new Set<string>()
+  let held = true
+  const change = (delivery: Delivery): Delivery => ({
+    ...plain(delivery),
+    held: () => held,
+    begin: (turn) => {
+      begun.add(turn.key)
+      return delivery.begin(turn)
+    },
+  })
+  const { listener, stream } = await startListener(t, { concurrencyPerTarget: 1 }, undefined, (consumer) =>
+    changing(consumer, change),
+  )
+  const instructions = [{ target: target.url, timeout: '1m' }]
+  await submit(stream, instructions)
+  await listener.ping('ping', 0)
+  await until(() => target.open() === 1)
+  // By now its silence is so long that nothing may wait for it.
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  await submit(stream, instructions)
+  await until(async () => (await listener.report()).spilled === 1)
+  t.equal(begun.size, 1, 'only what was called')
+
+  held = false
+  const [call] = await submit(stream, instructions)
+  await until(() => begun.has(call?.id as string))
+  t.equal((await listener.report()).spilled, 1)
 })

@@ -26,7 +26,7 @@ t.test('a call that is given up while it waits for a connection is never sent', 
   const pool = poolFor(t, target.url)
   const [running, waiting, late] = [exchange(), exchange(), exchange({ timeoutMs: 20 })]
   for (const one of [running, waiting, late]) one.start(pool, { method: 'GET', path: '/' })
-  waiting.abort(NOT_MADE)
+  waiting.abort()
   t.equal(await waiting.outcome, NOT_MADE)
   t.match(await late.outcome, { kind: 'unanswered', code: 'timeout' })
   t.match(await running.outcome, { kind: 'answered' })
@@ -39,7 +39,7 @@ t.test('a call has one outcome, the first', async (t) => {
   const one = exchange()
   one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
   const outcome = await one.outcome
-  one.abort(NOT_MADE)
+  one.abort()
   t.equal(await one.outcome, outcome)
 })
 
@@ -48,7 +48,7 @@ t.test('a call that is given up ends its connection', async (t) => {
   const one = exchange()
   one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
   await until(() => target.open() === 1)
-  one.abort(NOT_MADE)
+  one.abort()
   await until(() => target.open() === 0, 1_000)
   t.equal(await one.outcome, NOT_MADE)
 })

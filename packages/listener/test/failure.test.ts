@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import type { ErrorCode } from '@posthaste/core'
 import t, { type Test } from 'tap'
+import { isShortage } from '../src/call-failure.js'
 import { startBlackHole } from './black-hole.js'
 import { runOne, startListener, startTarget, startTcpTarget } from './setting.js'
 
@@ -108,22 +109,36 @@ t.test('without a time-out of its own a call has that of the listener', async (t
   t.match(entry.failure?.detail, '100 ms')
 })
 
-t.test('a call for which there is no file descriptor waits for one', async (t) => {
-  const target = await startTarget(t)
-  const script = fileURLToPath(new URL('./few-descriptors.js', import.meta.url))
-  const command = ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, script, target.url]
-  const child = spawn('sh', command, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [output, [code]] = await Promise.all([
-    text(child.stdout),
-    once(child, 'exit', { signal: AbortSignal.timeout(20_000) }),
-  ])
-  t.equal(code, 0)
-  const { after, taken, without } = JSON.parse(output)
-  t.ok(taken > 100, `${taken} were taken`)
-  t.match(without, { drained: false, called: 0, failed: 0, retrying: 0, journal: 0 })
-  t.strictSame(without.warnings, [{ code: 'EMFILE' }], 'said once')
-  t.match(after, { drained: true, called: 3, succeeded: 3, attempts: [1, 1, 1] })
-  t.equal(target.seen.length, 3)
+for (const host of ['127.0.0.1', 'localhost']) {
+  t.test(`a call to ${host} for which there is no file descriptor waits for one`, async (t) => {
+    const target = await startTarget(t)
+    const script = fileURLToPath(new URL('./few-descriptors.js', import.meta.url))
+    const url = target.url.replace('127.0.0.1', host)
+    const command = ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, script, url]
+    const child = spawn('sh', command, { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.teardown(() => void child.kill('SIGKILL'))
+    const [output, [code]] = await Promise.all([
+      text(child.stdout),
+      once(child, 'exit', { signal: AbortSignal.timeout(20_000) }),
+    ])
+    t.equal(code, 0)
+    const { after, taken, without } = JSON.parse(output)
+    t.ok(taken > 100, `${taken} were taken`)
+    t.match(without, { drained: false, called: 0, failed: 0, retrying: 0 })
+    t.strictSame(without.warnings, [{ code: 'no-descriptor' }], 'said once')
+    t.match(after, { drained: true, called: 98, succeeded: 98, attempts: Array(100).fill(1) })
+    t.equal(after.expired, 2, 'what ran out of time while it waited is not called')
+    t.equal(after.spilled, 0, 'it is not held against the target')
+    t.equal(target.seen.length, 98)
+  })
+}
+
+t.test('a shortage is no failure of the target, whatever else was tried', async (t) => {
+  const failure = (code: string): Error => Object.assign(new Error(code), { code })
+  t.ok(isShortage(failure('ENFILE')))
+  t.ok(isShortage(new AggregateError([failure('ECONNREFUSED'), failure('EMFILE')])))
+  t.notOk(isShortage(new AggregateError([failure('ECONNREFUSED'), failure('ETIMEDOUT')])))
+  t.notOk(isShortage(failure('ENOTFOUND')), 'while there are descriptors')
 })
 
 t.test('a status that is not 2xx is a failure, and no redirect is followed', async (t) => {

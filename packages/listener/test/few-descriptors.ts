@@ -1,7 +1,7 @@
-// Run by a test, with few file descriptors: takes all that are left, and has a call wait for one.
+// Run by a test, with few file descriptors: takes all that are left, and has calls wait for one.
 import { closeSync, openSync } from 'node:fs'
 import { Listener } from '../src/index.js'
-import { finalStates, listenerOptions, readJournal, Storage, silent, submit, until } from './setting.js'
+import { finalStates, listenerOptions, Storage, silent, submit, until } from './setting.js'
 
 const warnings: unknown[] = []
 const log = { ...silent, warn: (details: object) => void warnings.push(details) }
@@ -12,12 +12,14 @@ const listener = new Listener({ ...listenerOptions(consumer), log })
 await listener.ping('ping', 1_000)
 
 const taken = takeDescriptors()
-await submit(stream, Array(3).fill({ target: process.argv[2] }))
+const target = process.argv[2] as string
+const brief = { target, expiresIn: '1s' }
+await submit(stream, [brief, ...Array(98).fill({ target }), brief])
 await until(() => warnings.length > 0)
 // It tries again several times meanwhile.
-const without = { ...(await listener.ping('ping', 1_500)), journal: (await readJournal(stream)).length, warnings }
+const without = { ...(await listener.ping('ping', 1_500)), warnings }
 for (const descriptor of taken) closeSync(descriptor)
-const finals = await finalStates(stream, 3)
+const finals = await finalStates(stream, 100)
 const after = { attempts: finals.map(({ attempt }) => attempt), ...(await listener.ping('ping', 5_000)) }
 
 await listener.stop(0)

@@ -1,5 +1,5 @@
 import { encodeJournalEntry, journalEntryOf } from '@posthaste/core'
-import type { Begun, Consumer } from '@posthaste/stream'
+import type { Begun, Consumer, Delivery } from '@posthaste/stream'
 import t from 'tap'
 import { changing, finalStates, plain, startListener, startTarget, submit, until } from './setting.js'
 
@@ -43,4 +43,23 @@ t.test('a turn that is known is not called again, and what follows from it is th
   t.equal(retriedCall?.headers['posthaste-attempt'], '2', 'the attempt that the journal speaks of')
   t.equal(target.seen.find(({ url }) => url === '/forward')?.headers['posthaste-state'], 'failed')
   t.match(await listener.report(), { repeated: 3, called: 4, succeeded: 4, retrying: 0 })
+})
+
+t.test('records whose turn is being looked up take the room of those that wait', async (t) => {
+  const target = await startTarget(t)
+  let answer = (): void => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const slow = (delivery: Delivery): Delivery => ({
+    ...plain(delivery),
+    begin: (turn) => answered.then(() => delivery.begin(turn)),
+  })
+  const { listener, stream } = await startListener(t, {}, undefined, (consumer) => changing(consumer, slow))
+  await submit(stream, Array(2_000).fill({ target: target.url }))
+  const { drained, pulled } = await listener.ping('ping', 1_000)
+  t.notOk(drained)
+  t.ok(pulled > 0 && pulled <= 512, `${pulled} were pulled`)
+  answer()
+  t.match(await listener.ping('ping', 10_000), { drained: true, pulled: 2_000, succeeded: 2_000 })
 })

@@ -59,7 +59,7 @@ export class EmbeddedConsumer implements Consumer {
         committed,
         end: this.#parts.calls.end(),
         inFlight: ownership?.inFlight ?? 0,
-        overdue: ownership?.hasDue ?? false,
+        overdue: ownership?.hasDue ?? this.#parts.timers.firstDueMs() <= Date.now(),
         owner,
         member,
       },

@@ -1,5 +1,6 @@
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Environment } from '@posthaste/storage'
 import type { Consumer, Delivery, Progress } from '@posthaste/stream'
 import t, { type Test } from 'tap'
@@ -60,6 +61,23 @@ t.test('very many overdue timers come in portions, and progress says that there 
     progress = (await consumer.progress())[0] as Progress
   }
   t.equal(progress.end, 1 + count)
+})
+
+t.test('whoever stands by is told of timers that are due too', async (t) => {
+  const { environment, stream, consumer } = await open(t)
+  const other = new EmbeddedStream(optionsFor(environment))
+  await other.start()
+  t.teardown(() => other.stop())
+  const standby = await other.consume('group')
+  await stream.append('calls', [record('cause')])
+  const [cause] = (await pull(consumer, 1)) as [Delivery]
+  const dueMs = Date.now() + 200
+  await cause.complete({ timers: [{ ...record('timer'), dueMs }] })
+  t.match(await standby.progress(), [{ owner: 'other', committed: 1, end: 1, overdue: Date.now() >= dueMs }])
+  while (Date.now() < dueMs) await sleep(10)
+  t.match(await standby.progress(), [{ owner: 'other', committed: 1, end: 1, overdue: true }])
+  t.equal((await pull(consumer, 1)).length, 1)
+  t.match(await standby.progress(), [{ owner: 'other', committed: 1, end: 2, overdue: false }])
 })
 
 t.test('a watchdog that was put off goes with its call', async (t) => {

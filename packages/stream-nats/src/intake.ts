@@ -39,7 +39,7 @@ export interface IntakeOptions {
 
 /**
  * Asks the server for records and keeps those that nobody has pulled yet. What is asked for and what is kept are
- * together never more than the last pull wanted, but for timers that came early.
+ * together never more than the last pull wanted, but for timers that came early and what was put off and is due.
  */
 export class Intake {
   readonly #options: IntakeOptions
@@ -98,7 +98,8 @@ export class Intake {
   release(): NatsDelivery[] {
     if (this.#pulling > 0 || performance.now() - this.#pulledAtMs < KEEP_MS) return []
     const released = [...this.#kept.splice(0), ...this.#early.clear()]
-    void this.giveBack(released)
+    // What is lost may be in another's hands, and would be taken from there.
+    void this.giveBack(released.filter(({ isLost }) => !isLost))
     return released
   }
 

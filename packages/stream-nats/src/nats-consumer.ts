@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Begun, Completed, Consumer, Delivery, Effects, Progress, PullOptions, Turn } from '@posthaste/stream'
 import type { Msg } from 'nats'
 import { Completer } from './completer.js'
-import { type GroupOptions, type Joined, joinGroup } from './durable.js'
+import { findDurable, type GroupOptions, type Joined, joinGroup } from './durable.js'
 import { InWork } from './in-work.js'
 import { Intake } from './intake.js'
 import { GivenUp, untilDone } from './journal.js'
@@ -18,6 +18,7 @@ const HELD_SHARE = 0.9
 const TIDY_EVERY_MS = 1_000
 /** How long a stop waits for completions that the server does not take. */
 const GIVE_UP_MS = 5_000
+const CANNOT_LOOK = 'the NATS consumer cannot be asked where it stands'
 /** One for all, so that whoever waits for many of them waits for one. */
 const DONE = Promise.resolve<Completed>('done')
 
@@ -42,7 +43,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
   #handedOut = 0
   /** Above it, what the server calls a first delivery is one. */
   #surelyFirstAbove: number
-  #isTidying = false
+  #isLooking = false
   #stopped: Promise<void> | undefined
 
   constructor(parts: NatsParts, group: GroupOptions, joined: Joined, member: string) {
@@ -52,7 +53,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
     this.#member = member
     this.heldMs = group.ackWaitMs * HELD_SHARE
     this.#surelyFirstAbove = joined.surelyFirstAbove
-    this.#trimmer = new Trimmer(parts, joined.consumer)
+    this.#trimmer = new Trimmer(parts)
     this.#inWork = new InWork(parts.connection, group.ackWaitMs, (delivery) => this.#lose(delivery))
     this.#completer = new Completer(parts, this.#givenUp.signal)
     this.#intake = new Intake({
@@ -77,7 +78,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
     return [
       {
         partition: 0,
-        ...(await askStanding(this.#parts, this.#name, this.#inWork, this.#putOffs)),
+        ...(await askStanding(this.#parts, this.#name, this.#inWork, (delivery) => this.#putOffs.has(delivery))),
         inFlight: this.#handedOut,
         overdue: false,
         owner: this.#stopped ? 'none' : 'this',
@@ -196,26 +197,31 @@ export class NatsConsumer implements Consumer, DeliverySource {
     try {
       this.#surelyFirstAbove = (await joinGroup(manager, naming, this.#group)).surelyFirstAbove
     } catch (error) {
-      log.warn({ err: error }, 'the NATS consumer cannot be asked where it stands')
+      log.warn({ err: error }, CANNOT_LOOK)
     }
   }
 
   /** Gives back what nobody pulls, and removes what is completed. */
   async #tidy(): Promise<void> {
     for (const delivery of this.#intake.release()) this.#inWork.remove(delivery)
-    const { connection, log } = this.#parts
-    if (this.#isTidying || !connection.isWhole) return
-    this.#isTidying = true
+    if (this.#isLooking || !this.#parts.connection.isWhole) return
+    this.#isLooking = true
+    await this.#look()
+    this.#isLooking = false
+  }
+
+  async #look(): Promise<void> {
+    const { connection, manager, naming, log } = this.#parts
     try {
-      const durable = await this.#trimmer.trim()
-      if (durable) this.#putOffs.note(durable.num_ack_pending)
-      else log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
+      const durable = await findDurable(manager, naming.stream('calls'), this.#name)
+      if (durable) {
+        this.#putOffs.note(durable.num_ack_pending)
+        void this.#trimmer.trim(durable)
+      } else log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
       // Or it could not be asked before.
       if (!durable || this.#surelyFirstAbove === Number.POSITIVE_INFINITY) await this.#rejoin()
     } catch (error) {
-      if (connection.isWhole) log.warn({ err: error }, 'completed calls cannot be removed now')
-    } finally {
-      this.#isTidying = false
+      if (connection.isWhole) log.warn({ err: error }, CANNOT_LOOK)
     }
   }
 

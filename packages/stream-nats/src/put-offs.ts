@@ -14,8 +14,8 @@ const SHARE_MAX = 1 / 4
 const CROWDED_SHARE = 1 / 2
 
 /**
- * Records that are moved aside and come back soon. These stay in work and wait in memory, for that costs the server
- * nothing; a timer would cost it a sync of the disk, and another to fire it. If this process dies the server delivers them
+ * Records that are moved aside and come back soon. These stay in work and wait in memory, for that costs the server no
+ * write; a timer would cost it a sync of the disk, and another to fire it. If this process dies the server delivers them
  * again, as all that is in work.
  */
 export class PutOffs {

@@ -1,7 +1,10 @@
 import type { NatsDelivery } from './nats-delivery.js'
 
-/** Timers of Node's may fire a moment early. What is early by more than this by then is a matter of a clock that was set. */
-const EARLY_MS_MAX = 2_000
+/**
+ * What is not due when its timer fires waits for the rest: Node's may be a moment early. More than this is a matter of a
+ * clock that was set.
+ */
+const WAIT_AGAIN_MS_MAX = 2_000
 
 /** Records that wait here for their time, in memory. They stay in work meanwhile. */
 export class Shelf {
@@ -51,7 +54,7 @@ export class Shelf {
   #wait(delivery: NatsDelivery, dueMs: number): void {
     const timer = setTimeout(() => {
       const earlyMs = dueMs - Date.now()
-      if (earlyMs > 0 && earlyMs < EARLY_MS_MAX) this.#wait(delivery, dueMs)
+      if (earlyMs > 0 && earlyMs < WAIT_AGAIN_MS_MAX) this.#wait(delivery, dueMs)
       else {
         this.remove(delivery)
         this.#due(delivery)

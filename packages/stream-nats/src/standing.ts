@@ -1,8 +1,8 @@
 import type { ConsumerInfo, StreamInfo } from 'nats'
 import { callFault, unavailable } from './faults.js'
 import type { InWork } from './in-work.js'
+import type { NatsDelivery } from './nats-delivery.js'
 import type { NatsParts } from './parts.js'
-import type { PutOffs } from './put-offs.js'
 
 /** How far a group is: everything below `committed` is completed or put off, and the next record will stand at `end`. */
 export interface Standing {
@@ -10,12 +10,12 @@ export interface Standing {
   readonly end: number
 }
 
-/** Asks the server, and subtracts what `inWork` has only because it is put off here. */
+/** Asks the server, and leaves out what `inWork` has only because it is put off here. */
 export async function askStanding(
   parts: NatsParts,
   consumer: string,
   inWork: InWork,
-  putOffs: PutOffs,
+  isPutOff: (delivery: NatsDelivery) => boolean,
 ): Promise<Standing> {
   const sizeBefore = inWork.size
   const [{ state }, info] = await ask(parts, consumer)
@@ -26,7 +26,7 @@ export async function askStanding(
   const delivered = info.delivered.stream_seq + 1
   let first = delivered
   for (const delivery of inWork.all()) {
-    if (!putOffs.has(delivery)) first = Math.min(first, delivery.record.offset)
+    if (!isPutOff(delivery)) first = Math.min(first, delivery.record.offset)
   }
   // Timers stand among the calls, so the last call that is completed may not be the last message.
   return { committed: first === delivered && info.num_pending === 0 ? end : Math.max(completed, first), end }

@@ -43,6 +43,27 @@ t.test('of two who work on one record the first to complete it counts', { skip }
   t.strictSame(await excess(other, 1_500), [])
 })
 
+t.test('what was lost before anybody pulled it is not given back', { skip }, async (t) => {
+  const streams = new Streams(t)
+  const givenBack: string[] = []
+  const silent = await streams.start({
+    ...SHORT,
+    connect: connectWith((subject, data) => {
+      if (data === '-NAK') givenBack.push(subject)
+      return data !== HELD_BACK
+    }),
+  })
+  const consumer = await silent.consume(GROUP)
+  await silent.append('calls', [record('a'), record('b')])
+  // Both are asked for, and one is enough.
+  t.equal((await consumer.pull({ recordsMax: 2, bytesMax: 1, waitMs: 5_000 })).length, 1)
+  const other = await (await streams.start(SHORT)).consume(GROUP)
+  await pull(other, 2)
+  // That nothing is given back takes time to show.
+  t.strictSame(await excess(other, 4_000), [])
+  t.strictSame(givenBack, [])
+})
+
 t.test('without an entry in the journal a record that was lost is not completed', { skip }, async (t) => {
   const streams = new Streams(t)
   const silent = await streams.start({ ...SHORT, connect: connectWith((_, data) => data !== HELD_BACK) })

@@ -28,7 +28,7 @@ export interface PullOptions {
 
 export interface Progress {
   readonly partition: number
-  /** Every record below it is completed. */
+  /** Every record below it is completed, or is moved aside in the memory of this member. */
   readonly committed: number
   /** Where the next record will stand. */
   readonly end: number
@@ -50,8 +50,8 @@ export interface Delivery {
   /** Whether its record is about to be given to another member; a call that goes on is best checked out now. */
   readonly leaving: boolean
   /**
-   * Whether it is known without asking that its turn ended and what follows may be missing: then it must be begun, not put
-   * off unread. What is put off and not begun is another record when it is back.
+   * Whether it is known without asking that its turn ended: then it must be begun, not put off unread. What is put off and
+   * not begun is another record when it is back, of which less may be known.
    */
   readonly ended?: boolean
   /**

@@ -6,7 +6,7 @@ import { choice, duration, integer, optionalText, type Setting, size, text } fro
  * `--data-dir` on the command line, `POSTHASTE_DATA_DIR` in the environment and `"dataDir"` in the file.
  */
 export const SETTINGS = {
-  host: text({ default: '127.0.0.1', description: 'Address to listen on.' }),
+  host: text({ default: '127.0.0.1', description: 'Address to listen on; of a name, the first that it has.' }),
   port: integer(0, 65_535, { default: '8080', description: 'Port to listen on; 0 picks a free one.' }),
   connections: integer(1, 1_000_000, {
     default: '10000',
