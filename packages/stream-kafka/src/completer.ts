@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Log, PosthasteError } from '@posthaste/core'
 import type { Completed, Effects, NewTimer } from '@posthaste/stream'
-import { EffectRecords } from './effect-records.js'
+import { comesBack, EffectRecords } from './effect-records.js'
 import type { GroupMember } from './group-member.js'
 import type { DeliverySource, KafkaDelivery } from './kafka-delivery.js'
 import type { OwnedPartition } from './owned-partition.js'
-import type { Outgoing } from './record-codec.js'
+import { type Outgoing, turnText } from './record-codec.js'
 import type { Sender } from './sender.js'
 import type { TopicNames } from './topic-names.js'
 import type { Topics } from './topics.js'
@@ -14,11 +14,8 @@ const RETRY_MS = 250
 const WARN_EVERY_MS = 5_000
 const TRUST_LOOK_MS = 50
 /** How long writing goes on after the stop. */
-const STOPPED_GIVE_UP_MS = 5_000
-/**
- * How long it goes on for a delivery whose partition was lost. That does no harm, and if the brokers were away it comes
- * before the next owner reads the journal.
- */
+export const STOPPED_GIVE_UP_MS = 5_000
+/** How long it goes on for a delivery whose partition was lost: the next owner finds the entry, whenever it comes. */
 const LOST_GIVE_UP_MS = 60_000
 /** How much longer a watchdog waits if it comes due while its call is still running here. */
 const WATCHDOG_MORE_MS = 10_000
@@ -66,7 +63,7 @@ export class Completer implements DeliverySource {
 
   /** Whether the call that was checked out at `at` still runs here. */
   runs(partition: number, at: number): boolean {
-    return this.#out.has(`${partition} ${at}`)
+    return this.#out.has(outKey(partition, at))
   }
 
   /** Puts a watchdog off. Resolves false if that cannot be stored. */
@@ -90,17 +87,20 @@ export class Completer implements DeliverySource {
   async #write(delivery: KafkaDelivery, effects: Effects): Promise<Completed> {
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
     const entries = this.#records.entries(effects, delivery)
+    const isBack = comesBack(effects, delivery)
     if (!this.#mayWrite(delivery, entries.length > 0)) return this.#lost(delivery)
     if (entries.length > 0) {
       if (!(await this.#sendUntilStored(entries, delivery))) return this.#lost(delivery)
       if (!(await this.#counts(delivery, entries))) return this.#takenByAnother(delivery, entries)
       if (!this.#owner(delivery)) return this.#leaveToOwner(delivery)
-    }
+    } else if (this.#isOvertaken(delivery)) return this.#takenByAnother(delivery, [])
     // What is put off may be back before this is through, and is then no copy.
-    else delivery.partition.ledger.gaveUp(delivery, delivery.turn)
+    else if (!effects.again) delivery.partition.ledger.gaveUp(delivery, delivery.turn)
+    // Before it comes: its call is to be found ended.
+    if (isBack) this.#letGo(delivery)
     const sequels = this.#records.sequels(effects, delivery)
     if (sequels.length > 0 && !(await this.#sendUntilStored(sequels, delivery))) return this.#lost(delivery)
-    this.#done(delivery, entries)
+    this.#done(delivery, entries, delivery.isOut && !isBack)
     return 'done'
   }
 
@@ -115,7 +115,7 @@ export class Completer implements DeliverySource {
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
     if (!this.#mayWrite(delivery, true)) return this.#lost(delivery)
     // It is found there by its watchdog, which may come before this resolves.
-    this.#out.set(outKey(delivery), delivery)
+    this.#out.set(keyOf(delivery), delivery)
     const timer = this.#records.watchdog(watchdog, partition.partition, at)
     const note = this.#records.checkOut(watchdog, delivery)
     for (const record of [timer, note]) {
@@ -140,10 +140,11 @@ export class Completer implements DeliverySource {
     return owned?.state === 'owned' ? owned : undefined
   }
 
-  #done(delivery: KafkaDelivery, entries: readonly Outgoing[]): void {
+  /** `isOut` says whether its watchdog is to be dropped. */
+  #done(delivery: KafkaDelivery, entries: readonly Outgoing[], isOut: boolean): void {
     const owner = this.#owner(delivery)
     const offsets = entries.map(({ offset }) => offset)
-    owner?.ledger.completed(delivery, delivery.turn, offsets, delivery.isOut)
+    owner?.ledger.completed(delivery, delivery.turn, offsets, isOut)
     owner?.complete(delivery.at)
     this.#letGo(delivery)
   }
@@ -167,14 +168,21 @@ export class Completer implements DeliverySource {
   /** Another recorded the turn first: what follows from its entry is to be written by whoever begins the record anew. */
   async #takenByAnother(delivery: KafkaDelivery, entries: readonly Outgoing[]): Promise<Completed> {
     const { isOut, partition, record, turn, watched } = delivery
-    partition.ledger.gaveUp(delivery, turn)
-    // Of one that was checked out it may be this very entry: the partition was lost, and what stands there was read since.
+    const { ledger } = this.#owner(delivery) ?? partition
+    ledger.gaveUp(delivery, turn)
+    ledger.passed(
+      entries.map(({ offset }) => offset),
+      turn,
+    )
     if (isOut) await this.#leaveToOwner(delivery)
-    else {
-      partition.ledger.passed(entries.map(({ offset }) => offset))
-      if (partition.state === 'owned') partition.deliver({ record, watched })
-    }
+    else if (partition.state === 'owned') partition.deliver({ record, watched })
     return this.#lost(delivery)
+  }
+
+  /** Whether another is known by now to have recorded the turn of what is to be put off. */
+  #isOvertaken(delivery: KafkaDelivery): boolean {
+    const { partition, record, turn = turnText(record) } = delivery
+    return partition.ledger.isOvertaken(turn, delivery)
   }
 
   /**
@@ -183,8 +191,9 @@ export class Completer implements DeliverySource {
    */
   async #leaveToOwner(delivery: KafkaDelivery): Promise<Completed> {
     const { watchdog } = delivery
-    if (watchdog) await this.#sendUntilStored([this.#records.earlyWatchdog(watchdog, delivery)], delivery)
+    // Before the watchdog comes: its call is to be found ended.
     this.#letGo(delivery)
+    if (watchdog) await this.#sendUntilStored([this.#records.earlyWatchdog(watchdog, delivery)], delivery)
     return 'done'
   }
 
@@ -195,7 +204,7 @@ export class Completer implements DeliverySource {
   }
 
   #letGo(delivery: KafkaDelivery): void {
-    const key = outKey(delivery)
+    const key = keyOf(delivery)
     if (this.#out.get(key) === delivery) this.#out.delete(key)
     delivery.partition.deliveries.delete(delivery)
   }
@@ -258,6 +267,10 @@ export class Completer implements DeliverySource {
   }
 }
 
-function outKey({ at, partition: { partition } }: KafkaDelivery): string {
+function keyOf({ at, partition: { partition } }: KafkaDelivery): string {
+  return outKey(partition, at)
+}
+
+function outKey(partition: number, at: number): string {
   return `${partition} ${at}`
 }

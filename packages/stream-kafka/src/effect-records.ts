@@ -31,18 +31,23 @@ export class EffectRecords {
     return journal.map((record) => outgoing(this.#names.journal, partition, record, about))
   }
 
-  /** What follows from entries. */
-  sequels({ children = [], timers = [] }: Effects, { partition: { partition } }: Place): Outgoing[] {
+  /** What follows from entries, or brings the record back. */
+  sequels(effects: Effects, place: Place): Outgoing[] {
+    const { children = [], timers = [] } = effects
+    const { partition } = place.partition
     const { calls } = this.#names
+    const isBack = comesBack(effects, place)
     return [
-      ...timers.map((timer) => this.#timer(timer, partition)),
+      ...timers.map((timer) =>
+        isBack ? this.watchdog(timer, partition, place.at, true) : this.#timer(timer, partition),
+      ),
       ...children.map((child) => outgoing(calls, partitionOf(child.key, this.#topics.partitions), child)),
     ]
   }
 
-  watchdog(timer: NewTimer, partition: number, at: number): Outgoing {
+  watchdog(timer: NewTimer, partition: number, at: number, isEarly = false): Outgoing {
     const record = this.#timer(timer, partition)
-    return { ...record, headers: { ...record.headers, ...watchdogHeaders({ at, isEarly: false }) } }
+    return { ...record, headers: { ...record.headers, ...watchdogHeaders({ at, isEarly }) } }
   }
 
   /** The same, to come now. The other still comes at its time. */
@@ -61,4 +66,12 @@ export class EffectRecords {
     const partition = partitionOf(timer.key, this.#topics.lanePartitions.get(topic) ?? 1)
     return outgoing(topic, partition, timer, timerHeaders(timer, home))
   }
+}
+
+/**
+ * Whether the timers bring back a call that was checked out and did not end. They are watchdogs of it, for its own is still
+ * to come: that is dropped once one of these has ended.
+ */
+export function comesBack({ journal = [], timers = [] }: Effects, { isOut }: Pick<Place, 'isOut'>): boolean {
+  return isOut && journal.length === 0 && timers.length > 0
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Log, PosthasteError } from '@posthaste/core'
 import type { Checkpoint, CheckpointStore, Claim, Saved } from '@posthaste/storage'
 import type { Admin, Kafka } from 'kafkajs'
 import { CheckpointWriter, TRANSACTION_MS } from './checkpoint-writer.js'
@@ -27,6 +28,8 @@ const RENEW_EVERY_MS = 3_600_000
  * all who had it open, then reads; so what was read stands there until this producer writes, or fails.
  *
  * What is neither saved nor owned for `offsets.retention.minutes`, a week by default, is forgotten.
+ *
+ * Brokers must know OffsetFetch 7 (Kafka 2.5): those before tell an offset that is about to change.
  */
 export class KafkaCheckpointStore implements CheckpointStore {
   readonly machines = true
@@ -34,9 +37,12 @@ export class KafkaCheckpointStore implements CheckpointStore {
   readonly #client: Kafka
   readonly #connections: Connections
   readonly #topic: string
+  readonly #log: Log
   readonly #writers = new Map<string, CheckpointWriter>()
+  /** Epochs that were claimed or saved under here, by key, until one is refused. */
+  readonly #owned = new Map<string, number>()
   /** What is under way last, by key. */
-  readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #turns = new Map<string, Promise<void>>()
   readonly #renewing: NodeJS.Timeout
   #isClosed = false
 
@@ -50,7 +56,7 @@ export class KafkaCheckpointStore implements CheckpointStore {
     try {
       await admin.connect()
       await createTopic(admin, topic, settings.replicas)
-      return new KafkaCheckpointStore(client, admin, connections, topic, renewEveryMs)
+      return new KafkaCheckpointStore({ client, admin, connections, topic, log: settings.log }, renewEveryMs)
     } catch (error) {
       connections.close()
       await admin.disconnect().catch(() => undefined)
@@ -58,11 +64,12 @@ export class KafkaCheckpointStore implements CheckpointStore {
     }
   }
 
-  private constructor(client: Kafka, admin: Admin, connections: Connections, topic: string, renewEveryMs: number) {
+  private constructor({ admin, client, connections, log, topic }: StoreParts, renewEveryMs: number) {
     this.#client = client
     this.#admin = admin
     this.#connections = connections
     this.#topic = topic
+    this.#log = log
     this.#renewing = setInterval(() => this.#renew(), renewEveryMs).unref()
   }
 
@@ -73,22 +80,13 @@ export class KafkaCheckpointStore implements CheckpointStore {
       // The time, so that epochs rise even if Kafka has forgotten those before.
       const next = Math.max(epoch + 1, Date.now())
       await writer.write({ epoch: next, checkpoint })
+      this.#owned.set(key, next)
       return { epoch: next, checkpoint }
     })
   }
 
   save(key: string, epoch: number, checkpoint: Checkpoint): Promise<Saved> {
-    return this.#change(key, async () => {
-      let writer = this.#writers.get(key)
-      if (writer?.stored.epoch !== epoch) {
-        // Looks before it opens a writer: an owner of before is not to fence the one of now.
-        if ((await this.#load(key)).epoch !== epoch) return 'refused'
-        writer = await this.#open(key)
-        if (writer.stored.epoch !== epoch) return 'refused'
-      }
-      await writer.write({ epoch, checkpoint })
-      return 'saved'
-    })
+    return this.#write(key, epoch, () => checkpoint)
   }
 
   async read(key: string): Promise<Checkpoint> {
@@ -103,13 +101,38 @@ export class KafkaCheckpointStore implements CheckpointStore {
     await Promise.allSettled([this.#admin.disconnect(), ...[...this.#writers.keys()].map((key) => this.#drop(key))])
   }
 
+  #write(key: string, epoch: number, checkpointOf: (stored: StoredCheckpoint) => Checkpoint): Promise<Saved> {
+    return this.#change(key, async () => {
+      const writer = await this.#writerOf(key, epoch)
+      if (!writer) return 'refused'
+      await writer.write({ epoch, checkpoint: checkpointOf(writer.stored) })
+      this.#owned.set(key, epoch)
+      return 'saved'
+    })
+  }
+
+  /** Undefined if another has claimed the key since. If that was here, its writer goes on. */
+  async #writerOf(key: string, epoch: number): Promise<CheckpointWriter | undefined> {
+    const writer = this.#writers.get(key)
+    if (writer?.stored.epoch === epoch) return writer
+    // Looks before it opens a writer: an owner of before is not to fence the one of now.
+    if ((await this.#load(key)).epoch === epoch) {
+      const opened = await this.#open(key)
+      if (opened.stored.epoch === epoch) return opened
+    }
+    if (this.#owned.get(key) === epoch) this.#owned.delete(key)
+    if (!this.#owned.has(key)) await this.#drop(key)
+    return undefined
+  }
+
   /** One change of a key after the other. Whatever fails, the next attempt opens a writer anew and reads. */
   #change<T>(key: string, change: () => Promise<T>): Promise<T> {
     const attempt = async (): Promise<T> => {
       try {
         return await change()
       } catch (error) {
-        await this.#drop(key)
+        // A fault of our own was found before anything was sent, such as a checkpoint that does not fit.
+        if (!(error instanceof PosthasteError)) await this.#drop(key)
         throw error
       }
     }
@@ -118,10 +141,11 @@ export class KafkaCheckpointStore implements CheckpointStore {
 
   #inTurn<T>(key: string, act: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(key) ?? Promise.resolve()).then(act)
-    this.#turns.set(
-      key,
-      turn.catch(() => undefined),
-    )
+    const over = (): void => {
+      if (this.#turns.get(key) === ended) this.#turns.delete(key)
+    }
+    const ended = turn.then(over, over)
+    this.#turns.set(key, ended)
     return turn
   }
 
@@ -172,7 +196,10 @@ export class KafkaCheckpointStore implements CheckpointStore {
 
   async #fetch(key: string): Promise<StoredCheckpoint> {
     const [found] = await this.#admin.fetchOffsets({ groupId: this.#idOf(key), topics: [this.#topic] })
-    const { metadata, offset = '-1' } = found?.partitions[0] ?? {}
+    const partition = found?.partitions[0]
+    // The library asks for what it knows of only. Nothing said is not the same as nothing saved.
+    if (!partition) throw new PosthasteError('stream-unavailable', `${this.#topic} is not known yet.`)
+    const { metadata, offset } = partition
     return offset === '-1' ? UNTOUCHED : decodeStored(Number(offset), metadata ?? '')
   }
 
@@ -180,19 +207,31 @@ export class KafkaCheckpointStore implements CheckpointStore {
     return `${this.#topic}.${key}`
   }
 
-  /** Commits again what is owned. Who turns out to be fenced owns it no more. */
+  /** Commits again what is owned, as far as nobody does so already. */
   #renew(): void {
-    for (const [key, writer] of this.#writers) {
-      void this.#inTurn(key, async () => {
-        if (this.#writers.get(key) === writer) await writer.write(writer.stored).catch(() => this.#drop(key))
-      })
+    for (const [key, epoch] of this.#owned) {
+      if (this.#turns.has(key)) continue
+      this.#write(key, epoch, ({ checkpoint }) => checkpoint).then(
+        (saved) => this.#log.debug({ key, saved }, 'a checkpoint was renewed'),
+        // Kafka keeps it for much longer: the next time is good enough.
+        (error: unknown) => this.#log.debug({ err: error, key }, 'a checkpoint cannot be renewed now'),
+      )
     }
   }
+}
+
+interface StoreParts {
+  readonly client: Kafka
+  readonly admin: Admin
+  readonly connections: Connections
+  readonly topic: string
+  readonly log: Log
 }
 
 async function createTopic(admin: Admin, topic: string, replicas: number | undefined): Promise<void> {
   if ((await admin.listTopics()).includes(topic)) return
   const { brokers } = await admin.describeCluster()
   const replicationFactor = replicas ?? Math.min(3, brokers.length)
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor }] })
+  // Whoever uses it first tries until the brokers know of it.
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor }], waitForLeaders: false })
 }

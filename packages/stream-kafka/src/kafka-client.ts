@@ -22,8 +22,8 @@ const MEMBER_RETRIES = 120
 
 /**
  * A member of a group goes on trying for two minutes: brokers that come back still know it, while a new member would
- * have to wait until the session of the old one is over. Once it `isOver` it tries no more: the library cannot be told
- * so, but it compares with this number before each try.
+ * have to wait until the session of the old one is over. Once it `isOver` it tries once more at most: the library cannot
+ * be told so, but before each try it compares with this number whether another may follow.
  */
 export function memberRetry(isOver: () => boolean): RetryOptions {
   const retries = { valueOf: () => (isOver() ? 0 : MEMBER_RETRIES) }

@@ -4,7 +4,7 @@ import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
 import { slotsTogether } from './assignor.js'
 import { Bell } from './bell.js'
 import { Checkpoints } from './checkpoints.js'
-import { Completer } from './completer.js'
+import { Completer, STOPPED_GIVE_UP_MS } from './completer.js'
 import { GroupMember, type Meanwhile } from './group-member.js'
 import { groupProgress } from './group-progress.js'
 import { KafkaDelivery } from './kafka-delivery.js'
@@ -18,6 +18,8 @@ import { TimerMover } from './timer-mover.js'
 const FETCH_BYTES_MAX = 1024 * 1024
 const FETCH_WAIT_MS = 100
 const RETRY_MS = 500
+/** How long a stop waits for what is being written: reading the journal has no end while the brokers are away. */
+const WRITTEN_MS_MAX = STOPPED_GIVE_UP_MS + 2_000
 
 /** A member of the group that consumes `calls`. It owns partitions, each of `calls` with the same one of the journal. */
 export class KafkaConsumer implements Consumer {
@@ -145,10 +147,11 @@ export class KafkaConsumer implements Consumer {
     this.#stopping.abort()
     this.#bell.ring()
     const moved = this.#timers.stop()
+    const late = setTimeout(() => this.#loseAll(), WRITTEN_MS_MAX)
     await this.#completer.stop()
+    clearTimeout(late)
     await this.#checkpoints.stop()
-    for (const partition of [...this.#owned.values(), ...this.#losing]) partition.lose()
-    this.#owned.clear()
+    this.#loseAll()
     this.#completer.end()
     await Promise.all([moved, this.#member.stop()])
   }
@@ -200,10 +203,10 @@ export class KafkaConsumer implements Consumer {
 
   /**
    * Another has claimed it in the store of checkpoints. If the group still gives it to this member, that was one who had
-   * lost it and claimed late: it is taken over again.
+   * lost it and claimed late: it is taken over again, once it is certain that the group does.
    */
   #refused(partition: OwnedPartition): void {
-    const isOurs = this.#owned.get(partition.partition) === partition && this.#member.isTrusted
+    const isOurs = this.#owned.get(partition.partition) === partition
     this.#lose(partition)
     if (isOurs && !this.#stopping.signal.aborted) this.#own([partition.partition])
   }
@@ -226,7 +229,8 @@ export class KafkaConsumer implements Consumer {
 
   #takeoverParts() {
     const { admin, names, settings, watermarks } = this.#parts
-    return { admin, groupId: this.#groupId, topics: names, watermarks, checkpoints: settings.checkpoints }
+    const { checkpoints } = settings
+    return { admin, checkpoints, groupId: this.#groupId, member: this.#member, topics: names, watermarks }
   }
 
   #giveUp(partition: OwnedPartition): void {
@@ -242,6 +246,10 @@ export class KafkaConsumer implements Consumer {
     partition.lose()
   }
 
+  #loseAll(): void {
+    for (const partition of [...this.#owned.values(), ...this.#losing]) this.#lose(partition)
+  }
+
   #ownsAll(): boolean {
     if (this.#owned.size < this.#parts.topics.partitions) return false
     for (const { state } of this.#owned.values()) if (state !== 'owned') return false
@@ -249,8 +257,11 @@ export class KafkaConsumer implements Consumer {
   }
 
   /**
-   * A watchdog has come due. While its call runs here it is put off; if that has ended it is done with; else the record
-   * is delivered. To know, the journal must have been read to its end: an owner of before may have recorded the end.
+   * A watchdog has come due. While its call runs here, or the record whose place it took is still to be worked on, it is
+   * put off; if that has ended it is done with; else the record is delivered. To know, the journal must have been read to
+   * its end: an owner of before may have recorded the end.
+   *
+   * One that is early is never put off: the other is still to come, and the end of a call that runs brings one more.
    */
   async #watchdogCame(partition: OwnedPartition, watchdog: QueuedWatchdog, message: KafkaMessage): Promise<void> {
     const { record, watched } = watchdog
@@ -264,12 +275,14 @@ export class KafkaConsumer implements Consumer {
       this.#parts.settings.log.warn({ err: error }, 'the journal cannot be read; a watchdog is delivered unseen')
     }
     if (partition.state !== 'owned') return
-    if (this.#completer.runs(partition.partition, at)) {
+    const { ledger, prefix } = partition
+    const runs = this.#completer.runs(partition.partition, at)
+    if (!runs && ledger.hasEndedOut(at)) {
+      if (!isEarly) ledger.dropOut(at)
+    } else if (!isEarly && (runs || !prefix.isCompleted(at))) {
       const key = message.key?.toString() ?? ''
       if (!(await this.#completer.putOff(partition.partition, { ...record, key }, at))) return
-    } else if (!partition.ledger.hasEndedOut(at)) return partition.deliver(watchdog)
-    // The other one of it is still to come if this one is early.
-    else if (!isEarly) partition.ledger.dropOut(at)
+    } else if (!runs) return partition.deliver(watchdog)
     partition.complete(record.offset)
   }
 }

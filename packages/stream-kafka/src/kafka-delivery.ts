@@ -59,7 +59,7 @@ export class KafkaDelivery implements Delivery, Claimant {
   }
 
   get ended(): boolean {
-    return this.partition.ledger.isOpen(this.record, this)
+    return this.partition.ledger.isTaken(turnText(this.record))
   }
 
   lose(): void {

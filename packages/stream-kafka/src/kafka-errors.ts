@@ -5,7 +5,7 @@ interface KafkaError extends Error {
   readonly type?: string
 }
 
-const TOO_LARGE = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']
+const TOO_LARGE = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'OFFSET_METADATA_TOO_LARGE']
 const UNFIT = [
   'TOPIC_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',
@@ -14,6 +14,7 @@ const UNFIT = [
   'SASL_AUTHENTICATION_FAILED',
   'UNSUPPORTED_SASL_MECHANISM',
   'ILLEGAL_SASL_STATE',
+  'INVALID_TRANSACTION_TIMEOUT',
 ]
 /** Another broker leads the partition, or none does yet. */
 const MOVING = [
@@ -29,10 +30,10 @@ export function translate(error: unknown): PosthasteError {
   const chain = causesOf(error)
   const text = (chain.at(-1) ?? new Error(String(error))).message
   if (chain.some(({ type }) => type !== undefined && TOO_LARGE.includes(type))) {
-    return new PosthasteError('too-large', `The broker takes no record of this size: ${text}`, { cause: error })
+    return new PosthasteError('too-large', `The broker takes nothing of this size: ${text}`, { cause: error })
   }
   if (chain.some(isRefusal)) {
-    return new PosthasteError('stream-unfit', `The broker refuses access: ${text}`, { cause: error })
+    return new PosthasteError('stream-unfit', `The broker refuses: ${text}`, { cause: error })
   }
   return new PosthasteError('stream-unavailable', `Kafka: ${text}`, { cause: error })
 }

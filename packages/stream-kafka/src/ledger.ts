@@ -3,8 +3,15 @@ import { type About, turnText, type Watched } from './record-codec.js'
 
 /** Turns of which it is remembered that they ended, so that copies are known. */
 const ENDED_MAX = 5_000
-/** How long after its time a watchdog is still expected. */
-const WATCHDOG_LATE_MS = 300_000
+/** How long after its time a watchdog is still expected: calls run for an hour at the most. */
+const WATCHDOG_MS_MAX = 3_600_000 + 300_000
+/**
+ * How long an entry waits for its turn to come back whose record is completed: nobody can tell whether that was put off
+ * or is done with. What is put off comes back within thirty seconds, and may have to wait for a new owner of the timers.
+ */
+const LATE_MS = 90_000
+/** Of these, so many are kept. */
+const LATE_MAX = 1_000
 
 /** An entry of the journal that was read. */
 export interface Entry {
@@ -22,6 +29,15 @@ export interface Claimant {
   readonly watched: Watched | undefined
 }
 
+/** An entry whose effects may be missing. */
+interface Open {
+  readonly entry: Entry
+  /** Who was told of it, and writes its effects. */
+  told: Claimant | undefined
+  /** Since when its record is known to be completed, by `performance.now`. */
+  lateMs: number | undefined
+}
+
 interface EndedOut {
   readonly offset: number
   readonly forgetMs: number
@@ -29,9 +45,11 @@ interface EndedOut {
 
 /**
  * What is known of the turns of one partition: those in work, those that ended, and entries of the journal whose
- * effects may be missing because another wrote them. The first entry of a turn counts, later ones are history.
+ * effects may be missing because another wrote them. The first entry of a turn counts, later ones are history; so it is
+ * for as long as it is remembered that the turn ended.
  *
- * Entries of calls that were checked out have nothing on `calls` but their watchdog, so they are found by that.
+ * An entry of another is told to whatever brings its turn next: its record, what that was moved aside to, or the
+ * watchdog of a call that was checked out. That its record is completed does not say that its effects are written.
  */
 export class Ledger {
   readonly #writer: string
@@ -40,12 +58,10 @@ export class Ledger {
   readonly #journal: CompletedPrefix
   readonly #working = new Map<string, Claimant>()
   readonly #ended = new Set<string>()
-  /** Entries whose effects may be missing, by the offset of the record they are about. */
-  readonly #openAt = new Map<number, Entry>()
-  /** The same of calls that were checked out. */
-  readonly #openOut = new Map<number, Entry>()
-  /** The same of entries that do not say what they are about. */
-  readonly #openTurn = new Map<string, Entry>()
+  /** Entries of others whose effects may be missing, by their turn. */
+  readonly #open = new Map<string, Open>()
+  /** Entries of ours, by their turn, that were read before they were acknowledged: their effects are still to be written. */
+  readonly #unacknowledged = new Map<string, number[]>()
   /** Records that an owner of before had checked out, by the offset of what says so. */
   readonly #inheritedOut = new Map<number, number>()
   /** Calls that were checked out and ended, by the offset of their record, until their watchdog is dropped. */
@@ -84,27 +100,16 @@ export class Ledger {
   }
 
   /**
-   * Takes note of an entry that was read. `isCompleted` tells whether its record is. What does not say what it is about
-   * counts only if it `isInherited`: no member writes such.
+   * Takes note of an entry that was read. What does not say what it is about counts only if it `isInherited`: no member
+   * writes such.
    */
-  found(entry: Entry, isInherited: boolean, isCompleted: (at: number) => boolean): void {
+  found(entry: Entry, isInherited: boolean): void {
     const { about, offset } = entry
     const text = turnText(entry.turn)
     this.#end = Math.max(this.#end, offset + 1)
-    // Ours are found only if an attempt to write them was stored and not acknowledged: then they were written again.
-    if (about ? about.writer === this.#writer : !isInherited) {
-      this.#journal.complete(offset)
-      return
-    }
-    const isHistory = this.#ended.has(text)
-    this.#remember(text)
-    if (offset < this.position) {
-      if (about?.isOut && offset >= this.#marks) this.#endedOut.set(about.at, endedOut(offset))
-    } else if (isHistory) this.#journal.complete(offset)
-    else if (!about) this.#openTurn.set(text, entry)
-    else if (about.isOut) this.#openOut.set(about.at, entry)
-    else if (isCompleted(about.at)) this.#journal.complete(offset)
-    else this.#openAt.set(about.at, entry)
+    if (about?.writer === this.#writer) this.#foundOwn(text, offset)
+    else if (about || isInherited) this.#foundOther(text, entry)
+    else this.#journal.complete(offset)
   }
 
   /**
@@ -125,7 +130,9 @@ export class Ledger {
     const inherited = [...this.#inheritedOut]
     this.#inheritedOut.clear()
     for (const [offset] of inherited) this.#journal.complete(offset)
-    return inherited.map(([, at]) => at).filter((at) => !this.#openAt.has(at))
+    const recorded = new Set<number>()
+    for (const { entry } of this.#open.values()) if (entry.about && !entry.about.isOut) recorded.add(entry.about.at)
+    return inherited.map(([, at]) => at).filter((at) => !recorded.has(at))
   }
 
   /** The journal was read up to there. */
@@ -134,31 +141,26 @@ export class Ledger {
     this.#readEnd = Math.max(this.#readEnd, offset)
   }
 
-  /** What does not say what it is about needs no effects once everything is completed that was there when it was found. */
-  forgetUnclaimed(): void {
-    for (const { offset } of this.#openTurn.values()) this.#journal.complete(offset)
-    this.#openTurn.clear()
-  }
-
   begin(turn: Turn, claimant: Claimant): Begun {
     const text = turnText(turn)
-    const open = this.#claim(text, claimant)
-    if (open) return open.value
-    const other = this.#working.get(text)
-    if ((other && other !== claimant) || this.#ended.has(text)) return 'copy'
+    if ((this.#working.get(text) ?? claimant) !== claimant) return 'copy'
+    const open = this.#open.get(text)
+    if (!open && this.#ended.has(text)) return 'copy'
     this.#working.set(text, claimant)
-    return 'fresh'
+    if (!open) return 'fresh'
+    open.told = claimant
+    return open.entry.value
   }
 
-  /** Whether there is an entry whose effects this delivery is to write. */
-  isOpen(turn: Turn, { at, watched }: Claimant): boolean {
-    if (this.#openAt.has(at) || this.#openTurn.has(turnText(turn))) return true
-    return watched !== undefined && this.#openOut.has(watched.at)
-  }
-
-  /** Whether another recorded the turn before. */
+  /** Whether another recorded the turn. */
   isTaken(text: string): boolean {
-    return this.#ended.has(text)
+    return this.#open.has(text) || this.#ended.has(text)
+  }
+
+  /** Whether an entry of its turn was found since this delivery was begun: then it is to be begun anew, not put off. */
+  isOvertaken(text: string, claimant: Claimant): boolean {
+    const open = this.#open.get(text)
+    return open !== undefined && open.told !== claimant && (this.#working.get(text) ?? claimant) === claimant
   }
 
   /** An entry of ours was stored. Its effects follow. */
@@ -166,26 +168,34 @@ export class Ledger {
     this.#end = Math.max(this.#end, offset + 1)
   }
 
-  /** Everything that follows from a delivery is stored. `offsets` are those of its entries. */
+  /**
+   * Everything that follows from a delivery is stored. `offsets` are those of its entries. A watchdog that is still to come
+   * for it is to be dropped if it `isOut`.
+   */
   completed(claimant: Claimant, text: string | undefined, offsets: readonly number[], isOut: boolean): void {
     for (const offset of offsets) this.#journal.complete(offset)
     const first = offsets[0]
-    this.#close(claimant, first)
-    if (text !== undefined && this.#working.get(text) === claimant) {
-      this.#working.delete(text)
-      if (offsets.length > 0) this.#remember(text)
-    }
+    const open = text === undefined ? undefined : this.#open.get(text)
+    const isTold = open !== undefined && open.told === claimant
+    if (text !== undefined && (isTold || first !== undefined)) this.#close(text)
+    this.gaveUp(claimant, text)
+    this.#expectWatchdog(claimant, isTold ? open.entry : undefined, first)
     if (isOut) this.#endedOut.set(claimant.at, endedOut(first ?? Number.POSITIVE_INFINITY))
   }
 
-  /** A check-out of ours was stored, or what is history: nothing follows from it. */
-  passed(offsets: readonly number[]): void {
-    for (const offset of offsets) this.#journal.complete(offset)
+  /** A check-out of ours was stored, or entries that are history: nothing follows from them. */
+  passed(offsets: readonly number[], text?: string): void {
+    // Of a call that outlived the loss of its partition it may be the very one that was found.
+    const open = text === undefined ? undefined : this.#open.get(text)?.entry.offset
+    for (const offset of offsets) if (offset !== open) this.#journal.complete(offset)
   }
 
-  /** The delivery is in work no more, and nothing came of it. */
+  /** The delivery is in work no more. */
   gaveUp(claimant: Claimant, text: string | undefined): void {
-    if (text !== undefined && this.#working.get(text) === claimant) this.#working.delete(text)
+    if (text === undefined || this.#working.get(text) !== claimant) return
+    this.#working.delete(text)
+    for (const offset of this.#unacknowledged.get(text) ?? []) this.#journal.complete(offset)
+    this.#unacknowledged.delete(text)
   }
 
   /** Whether the call whose place a watchdog has taken is known to have ended with all its effects. */
@@ -198,35 +208,68 @@ export class Ledger {
     this.#endedOut.delete(at)
   }
 
-  /** Forgets of whom no watchdog came. */
-  expire(): void {
-    for (const [at, { forgetMs }] of this.#endedOut) if (forgetMs < Date.now()) this.#endedOut.delete(at)
+  /**
+   * Forgets of whom no watchdog came, and lets go of entries that nobody came for. `isCompleted` tells whether a record is;
+   * `isInheritedDone`, whether all that was there when the partition was taken is.
+   */
+  expire(isCompleted: (at: number) => boolean, isInheritedDone: boolean, nowMs = performance.now()): void {
+    for (const [at, { forgetMs }] of this.#endedOut) if (forgetMs < nowMs) this.#endedOut.delete(at)
+    const late: string[] = []
+    for (const [text, open] of this.#open) {
+      const { about } = open.entry
+      if (this.#working.has(text) || !(about ? isCompleted(about.at) : isInheritedDone)) continue
+      open.lateMs ??= nowMs
+      if (nowMs - open.lateMs > (about?.isOut ? WATCHDOG_MS_MAX : LATE_MS)) this.#letGo(text, open)
+      else if (!about?.isOut) late.push(text)
+    }
+    for (const text of late.slice(0, -LATE_MAX)) this.#letGo(text, this.#open.get(text) as Open)
   }
 
-  /** The entry whose effects this delivery is to write. */
-  #claim(text: string, { at, watched }: Claimant): Entry | undefined {
-    const open = this.#openAt.get(at) ?? (watched && this.#openOut.get(watched.at))
-    if (open) return open
-    const unsaid = this.#openTurn.get(text)
-    if (!unsaid) return undefined
-    // From now on it is this delivery that is about it.
-    this.#openTurn.delete(text)
-    this.#openAt.set(at, unsaid)
-    return unsaid
+  #foundOwn(text: string, offset: number): void {
+    // Its acknowledgement is still to come, or was lost: then it is being written again. What follows from it is not written.
+    if (!this.#working.has(text)) this.#journal.complete(offset)
+    else this.#unacknowledged.set(text, [...(this.#unacknowledged.get(text) ?? []), offset])
   }
 
-  /** `own` is the offset of the entry that came of it here, if any did. */
-  #close({ at, watched }: Claimant, own: number | undefined): void {
-    const open = this.#openAt.get(at)
-    if (open) this.#journal.complete(open.offset)
-    this.#openAt.delete(at)
-    if (!watched) return
-    const out = this.#openOut.get(watched.at)
-    if (out) this.#journal.complete(out.offset)
-    this.#openOut.delete(watched.at)
-    const entry = out?.offset ?? own
-    if (!watched.isEarly) this.#endedOut.delete(watched.at)
-    else if (entry !== undefined) this.#endedOut.set(watched.at, endedOut(entry))
+  #foundOther(text: string, entry: Entry): void {
+    const { about, offset } = entry
+    if (this.#unacknowledged.has(text)) {
+      // One of ours came first, or was history itself.
+      this.#journal.complete(offset)
+      return
+    }
+    const isTaken = this.isTaken(text)
+    this.#remember(text)
+    if (offset < this.position) {
+      if (about?.isOut && offset >= this.#marks) this.#endedOut.set(about.at, endedOut(offset))
+    } else if (isTaken) this.#journal.complete(offset)
+    else this.#open.set(text, { entry, told: undefined, lateMs: undefined })
+  }
+
+  /** The turn ended with all that follows. */
+  #close(text: string): void {
+    const open = this.#open.get(text)
+    if (open) this.#journal.complete(open.entry.offset)
+    this.#open.delete(text)
+    this.#remember(text)
+  }
+
+  /** What comes of the turn all the same is no copy any more: rather a call twice than none. */
+  #letGo(text: string, { entry }: Open): void {
+    this.#journal.complete(entry.offset)
+    this.#open.delete(text)
+    this.#ended.delete(text)
+  }
+
+  /** `told` is the entry that it was told of, `own` the offset of the one that came of it here, if any did. */
+  #expectWatchdog({ watched }: Claimant, told: Entry | undefined, own: number | undefined): void {
+    if (watched && !watched.isEarly) {
+      this.#endedOut.delete(watched.at)
+      return
+    }
+    const at = watched?.at ?? (told?.about?.isOut ? told.about.at : undefined)
+    const entry = told?.offset ?? own
+    if (at !== undefined && entry !== undefined) this.#endedOut.set(at, endedOut(entry))
   }
 
   #remember(text: string): void {
@@ -240,6 +283,6 @@ export class Ledger {
 }
 
 function endedOut(offset: number): EndedOut {
-  // Never so late that it is not known when its watchdog comes: calls run for an hour at the most.
-  return { offset, forgetMs: Date.now() + 3_600_000 + WATCHDOG_LATE_MS }
+  // Never so late that it is not known when its watchdog comes.
+  return { offset, forgetMs: performance.now() + WATCHDOG_MS_MAX }
 }

@@ -87,9 +87,10 @@ export class LongLane implements LanePartition {
   }
 
   #goOn(offset: number): void {
-    this.reader.readTo(offset)
     this.#moving = undefined
     this.#wake = undefined
-    if (!this.#isClosed) this.reader.open(offset)
+    // It is asked for its position after it was closed, too.
+    if (this.#isClosed) this.reader.readTo(offset)
+    else this.reader.open(offset)
   }
 }

@@ -184,14 +184,12 @@ export class OwnedPartition {
       return
     }
     const turn = stored('journal', this.partition, message)
-    const entry = { offset, turn, value: turn.value, about: aboutOf(message) }
-    this.ledger.found(entry, isInherited, (at) => this.prefix.isCompleted(at))
+    this.ledger.found({ offset, turn, value: turn.value, about: aboutOf(message) }, isInherited)
   }
 
   /** The checkpoint as it is now; its text is undefined if there are too many holes, which ends delivering for a while. */
   checkpoint(isReleased: boolean): { committed: number; data: CheckpointData; text: string | undefined } {
-    this.ledger.expire()
-    if (this.prefix.committed >= this.inheritedEnd) this.ledger.forgetUnclaimed()
+    this.ledger.expire((at) => this.prefix.isCompleted(at), this.prefix.committed >= this.inheritedEnd)
     const { beyond, committed } = this.prefix
     const { marks, position: journal } = this.ledger
     const data = { beyond, journal, marks, isReleased }

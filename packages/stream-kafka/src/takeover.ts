@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { PosthasteError } from '@posthaste/core'
 import type { CheckpointStore } from '@posthaste/storage'
 import { CompletedPrefix } from '@posthaste/stream'
 import type { Admin } from 'kafkajs'
 import { type CheckpointData, decodeCheckpoint } from './checkpoint-codec.js'
+import type { GroupMember } from './group-member.js'
+import { inParallel } from './in-parallel.js'
 import { Ledger } from './ledger.js'
 import type { OwnedPartition } from './owned-partition.js'
 import type { TopicNames } from './topic-names.js'
@@ -16,6 +19,9 @@ export const SETTLE_MS = 1_000
  * and their turns are known then.
  */
 const RECENT = 5_000
+const TRUST_LOOK_MS = 50
+/** So many partitions are claimed at a time. */
+const CLAIMS_MAX = 8
 
 export interface TakeoverParts {
   readonly admin: Admin
@@ -23,6 +29,7 @@ export interface TakeoverParts {
   readonly topics: TopicNames
   readonly watermarks: Watermarks
   readonly checkpoints: CheckpointStore | undefined
+  readonly member: GroupMember
   /** Stores the checkpoints of these partitions. */
   commit(partitions: readonly OwnedPartition[]): Promise<void>
 }
@@ -41,10 +48,12 @@ interface Found {
  * there that is not released.
  */
 export async function takeOver(owned: readonly OwnedPartition[], parts: TakeoverParts): Promise<void> {
+  await trusted(owned, parts.member)
   let checkpoints = await fetchCheckpoints(owned, parts)
   const isUsed = ({ data, offset }: Found): boolean => offset >= 0 && data?.isReleased !== true
   if ([...checkpoints.values()].some(isUsed)) {
     await sleep(SETTLE_MS)
+    await trusted(owned, parts.member)
     checkpoints = await fetchCheckpoints(owned, parts)
   }
   const [calls, journal] = await Promise.all([
@@ -60,6 +69,11 @@ export async function takeOver(owned: readonly OwnedPartition[], parts: Takeover
   const unmarked = owned.filter((one) => isTaking(one) && !isUsed(checkpoints.get(one.partition) ?? UNTOUCHED))
   if (unmarked.length > 0) await parts.commit(unmarked)
   for (const partition of owned.filter(isTaking)) partition.open()
+}
+
+/** Resolves once the group is sure to give to this member what is still to be taken: nothing else is to be claimed. */
+async function trusted(owned: readonly OwnedPartition[], member: GroupMember): Promise<void> {
+  while (!member.isTrusted && owned.some(isTaking)) await sleep(TRUST_LOOK_MS)
 }
 
 const UNTOUCHED: Found = { offset: -1, data: undefined }
@@ -94,11 +108,17 @@ async function fetchCheckpoints(
   { admin, checkpoints, groupId, topics }: TakeoverParts,
 ): Promise<Map<number, Found>> {
   if (checkpoints) return claim(owned, checkpoints, groupId)
-  const [found] = await admin.fetchOffsets({ groupId, topics: [topics.calls] })
+  const [answer] = await admin.fetchOffsets({ groupId, topics: [topics.calls] })
+  const told = new Map(answer?.partitions.map((each) => [each.partition, each]))
   return new Map(
-    found?.partitions.map(({ partition, offset, metadata }) => {
-      const data = decodeCheckpoint(Number(offset), metadata)
-      return [partition, { offset: Number(offset), data: data ?? (Number(offset) < 0 ? undefined : NOTHING_SAID) }]
+    owned.map(({ partition }) => {
+      const found = told.get(partition)
+      // The library asks for those that it knows of only. Nothing said is not the same as nothing committed.
+      if (!found)
+        throw new PosthasteError('stream-unavailable', `The offset of partition ${partition} is not known yet.`)
+      const offset = Number(found.offset)
+      const data = decodeCheckpoint(offset, found.metadata) ?? (offset < 0 ? undefined : NOTHING_SAID)
+      return [partition, { offset, data }]
     }),
   )
 }
@@ -112,9 +132,9 @@ async function claim(
   groupId: string,
 ): Promise<Map<number, Found>> {
   const found = new Map<number, Found>()
-  for (const partition of owned) {
+  await inParallel(owned, CLAIMS_MAX, async (partition) => {
     // One that went to another meanwhile is claimed there: a later claim would take it away again.
-    if (!isTaking(partition)) continue
+    if (!isTaking(partition)) return
     const { checkpoint, epoch } = await checkpoints.claim(`${groupId}/${partition.partition}`)
     partition.epoch = epoch
     const [journal, marks, released] = checkpoint.journal.split(' ')
@@ -125,7 +145,7 @@ async function claim(
         ? UNTOUCHED
         : { offset: checkpoint.offset, data: { ...data, beyond: checkpoint.beyond } },
     )
-  }
+  })
   return found
 }
 

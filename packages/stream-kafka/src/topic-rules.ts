@@ -42,7 +42,7 @@ export function checkConfig(
   }
   const warnings: string[] = []
   const insync = Number(found.get('min.insync.replicas') ?? 1)
-  if (replicas > 1 && insync < 2) {
+  if (kind !== 'clock' && replicas > 1 && insync < 2) {
     warnings.push(
       `min.insync.replicas is ${insync} of ${replicas}: what was accepted is lost if one broker is. Set it to 2 or more`,
     )

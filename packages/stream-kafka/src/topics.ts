@@ -137,7 +137,7 @@ async function led(watermarks: Watermarks, topic: string): Promise<void> {
   }
 }
 
-/** Returns the smallest limit of a record batch. */
+/** Returns the smallest limit of a record batch. Nothing that has a size goes to the topic of clocks. */
 async function checkTopics(
   admin: Admin,
   wanted: readonly Wanted[],
@@ -156,7 +156,7 @@ async function checkTopics(
     const replicas = metadata.get(resourceName)?.partitions[0]?.replicas.length ?? 1
     const { warnings } = checkConfig(resourceName, topic.kind, found, replicas)
     for (const warning of warnings) settings.log.warn({ topic: resourceName }, warning)
-    bytes = Math.min(bytes, Number(found.get('max.message.bytes') ?? bytes))
+    if (topic.kind !== 'clock') bytes = Math.min(bytes, Number(found.get('max.message.bytes') ?? bytes))
   }
   return bytes
 }

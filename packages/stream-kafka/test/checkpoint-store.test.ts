@@ -1,15 +1,16 @@
-import { connect, type Socket } from 'node:net'
+import { EventEmitter, once } from 'node:events'
 import type { OffsetRange } from '@posthaste/core'
 import { type Checkpoint, NEW_CHECKPOINT } from '@posthaste/storage'
 import { checkpointStoreContract } from '@posthaste/storage/contract'
 import { Kafka, logLevel, Partitioners, type Transaction } from 'kafkajs'
 import t, { type Test } from 'tap'
 import { KafkaCheckpointStore } from '../src/kafka-checkpoint-store.js'
-import type { KafkaStreamOptions, SocketTarget } from '../src/kafka-options.js'
+import { translate } from '../src/kafka-errors.js'
+import type { KafkaStreamOptions } from '../src/kafka-options.js'
 import { encodeStored } from '../src/stored-checkpoint.js'
 import { checkpointHarness } from './checkpoint-harness.js'
 import { GROUP, oneOfEachPartition, pull, storageFor, until } from './kafka-calls.js'
-import { brokers, noBroker, optionsFor, silent, withAdmin } from './kafka-harness.js'
+import { brokers, Line, noBroker, optionsFor, silent, withAdmin } from './kafka-harness.js'
 
 if (noBroker) t.test('checkpoints in Kafka', { skip: noBroker }, async () => undefined)
 else tests()
@@ -30,7 +31,8 @@ function tests(): void {
     const { epoch } = await store.claim('a')
     await store.save('a', epoch, at(1))
     const transaction = await begin(t, id)
-    await transaction.sendOffsets(offsetsOf(id, topic, epoch, at(2)))
+    const metadata = encodeStored({ epoch, checkpoint: at(2) })
+    await transaction.sendOffsets(offsetsOf({ id, topic, offset: 2, metadata }))
     const read = onlooker.read('a')
     await Promise.race([unstable, read])
     await transaction.commit()
@@ -42,7 +44,8 @@ function tests(): void {
     const { epoch } = await store.claim('a')
     await store.save('a', epoch, at(1))
     const transaction = await begin(t, id)
-    await transaction.sendOffsets(offsetsOf(id, topic, epoch, at(2)))
+    const metadata = encodeStored({ epoch, checkpoint: at(2) })
+    await transaction.sendOffsets(offsetsOf({ id, topic, offset: 2, metadata }))
     const claim = await store.claim('a')
     t.strictSame(claim.checkpoint, at(1))
     t.ok(claim.epoch > epoch)
@@ -64,14 +67,21 @@ function tests(): void {
   })
 
   t.test('what does not fit into the metadata of an offset is told, and the checkpoint before holds', async (t) => {
-    const { store } = await open(t)
+    const { id, prefix, topic } = await open(t)
+    const line = new Line()
+    const store = await openStore(t, { ...optionsFor(prefix), openSocket: line.open })
     const { epoch } = await store.claim('a')
     await store.save('a', epoch, at(1))
+    const { opened } = line
     await t.rejects(store.save('a', epoch, { ...at(2), beyond: scattered(5_000) }), { code: 'too-large' })
     t.strictSame(await store.read('a'), at(1))
     const large = { ...at(3), beyond: scattered(400), journal: `${2 ** 53 - 1} ${2 ** 53 - 1} released` }
     t.equal(await store.save('a', epoch, large), 'saved', 'as many ranges as the stream lets there be')
     t.strictSame(await store.read('a'), large)
+    t.equal(line.opened, opened, 'it is the same producer that saved')
+    const transaction = await begin(t, id)
+    const offsets = offsetsOf({ id, topic, offset: 4, metadata: 'a'.repeat(5_000) })
+    t.match(await transaction.sendOffsets(offsets).catch(translate), { code: 'too-large' }, 'what the broker says')
   })
 
   t.test('what is owned is saved again, before Kafka forgets it', async (t) => {
@@ -81,6 +91,25 @@ function tests(): void {
     await withAdmin((admin) => admin.deleteGroups([id]))
     await until(async () => (await store.read('a')).offset === 1)
     t.equal(await store.save('a', epoch, at(2)), 'saved')
+  })
+
+  t.test('and if that fails, the next time', async (t) => {
+    const { prefix } = storageFor(t)
+    const line = new Line()
+    const told = new EventEmitter()
+    const log = { ...silent, debug: (_: object, message?: string) => void told.emit(message ?? '') }
+    const store = await openStore(t, { ...optionsFor(prefix), openSocket: line.open, log }, 50)
+    const { epoch } = await store.claim('a')
+    await store.save('a', epoch, at(1))
+    // To renew is no reason for a process to go on.
+    const alive = setInterval(() => undefined, 1_000)
+    t.teardown(() => clearInterval(alive))
+    line.cut()
+    await once(told, 'a checkpoint cannot be renewed now')
+    line.mend()
+    await once(told, 'a checkpoint was renewed')
+    await withAdmin((admin) => admin.deleteGroups([`${prefix}.checkpoints.a`]))
+    await until(async () => (await store.read('a')).offset === 1)
   })
 
   t.test('epochs rise although Kafka has forgotten those before', async (t) => {
@@ -153,10 +182,16 @@ async function begin(t: Test, transactionalId: string): Promise<Transaction> {
   return producer.transaction()
 }
 
-function offsetsOf(consumerGroupId: string, topic: string, epoch: number, checkpoint: Checkpoint) {
-  const metadata = encodeStored({ epoch, checkpoint })
-  const partitions = [{ partition: 0, offset: String(checkpoint.offset), metadata }]
-  return { consumerGroupId, topics: [{ topic, partitions }] }
+interface Committed {
+  readonly id: string
+  readonly topic: string
+  readonly offset: number
+  readonly metadata: string
+}
+
+function offsetsOf({ id, metadata, offset, topic }: Committed) {
+  const partitions = [{ partition: 0, offset: String(offset), metadata }]
+  return { consumerGroupId: id, topics: [{ topic, partitions }] }
 }
 
 function at(offset: number): Checkpoint {
@@ -176,14 +211,4 @@ function scattered(count: number): OffsetRange[] {
     end = from + step()
     return [from, end] as const
   })
-}
-
-/** Counts the connections of a store. */
-class Line {
-  opened = 0
-
-  readonly open = ({ host, onConnect, port }: SocketTarget): Socket => {
-    this.opened += 1
-    return connect({ host, port }, onConnect)
-  }
 }

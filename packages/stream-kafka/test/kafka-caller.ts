@@ -12,7 +12,9 @@ export class Seen {
   /** How often each was called, and what follows from it came, by key. */
   readonly called = new Map<string, number>()
   readonly children = new Map<string, number>()
-  /** How many calls were checked out, and how long that took after they were to be. */
+  /** Calls that a member gave up, since it could not tell the next owner in time, or that another was known to have ended. */
+  readonly lost = new Set<string>()
+  /** How many calls were checked out in time, and how long that took after they were to be. */
   readonly checkOutMs: number[] = []
   /** When the last watchdog is due. */
   dueMs = 0
@@ -95,7 +97,8 @@ export class Caller {
     this.#running.add(delivery)
     await sleep(this.#callMs, undefined, { signal: delivery.lost }).catch(() => undefined)
     this.#running.delete(delivery)
-    await delivery.complete({ journal: [endOf(delivery)], children: [record(CHILD + key)] })
+    const completed = await delivery.complete({ journal: [endOf(delivery)], children: [record(CHILD + key)] })
+    if (completed === 'lost') this.#seen.lost.add(key)
   }
 
   #sweep(): void {
@@ -110,8 +113,7 @@ export class Caller {
     const startedMs = performance.now()
     const watchdog = watchdogFor(delivery, this.#callMs + 5_000)
     this.#seen.dueMs = watchdog.dueMs
-    await delivery.checkOut(watchdog)
-    this.#seen.checkOutMs.push(performance.now() - startedMs)
+    if ((await delivery.checkOut(watchdog)) === 'done') this.#seen.checkOutMs.push(performance.now() - startedMs)
   }
 }
 

@@ -99,8 +99,10 @@ export async function withAdmin<T>(work: (admin: TestAdmin) => Promise<T>): Prom
   }
 }
 
-/** The connections of one stream, which can be cut all at once. */
-class Line {
+/** The connections of one stream or store, which can be cut all at once. */
+export class Line {
+  /** How many there have been. */
+  opened = 0
   readonly #sockets = new Set<Socket>()
   #isCut = false
 
@@ -110,6 +112,7 @@ class Line {
       setImmediate(() => none.destroy(new Error('the line is cut')))
       return none
     }
+    this.opened += 1
     const socket = connect({ host, port }, onConnect)
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))

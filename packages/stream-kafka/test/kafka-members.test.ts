@@ -66,6 +66,33 @@ function tests(): void {
     await stream.stop()
   })
 
+  t.test('what an owner of before records late of a record that is put off is not lost', async (t) => {
+    const storage = storageFor(t)
+    const stream = storage.open()
+    await stream.start()
+    await stream.append('calls', ['a', 'b', 'c', 'd'].map(ofOneKey))
+    const consumer = await stream.consume(GROUP)
+    const [a, b, c, d] = (await pull(consumer, 4)) as [Delivery, Delivery, Delivery, Delivery]
+    const aside = ({ record }: Delivery) => ({ aside: true, timers: [{ ...record, dueMs: Date.now() + 1_000 }] })
+    const comesBack = async (text: string): Promise<void> => {
+      const [back] = (await consumer.pull({ recordsMax: 10, bytesMax: 1e9, waitMs: 15_000 })) as [Delivery]
+      t.strictSame(textsOf([back]), [text])
+      t.equal(String(Buffer.from((await back.begin(back.record)) as Uint8Array)), `their end of ${text}`)
+      t.equal(await back.complete({ again: true, children: [ofOneKey(`child of ${text}`)] }), 'done')
+      t.strictSame(textsOf(await pull(consumer, 1)), [`child of ${text}`])
+    }
+    t.equal(await a.complete(aside(a)), 'done')
+    await writeLate(storage, a, 'their end of a')
+    t.equal(await b.complete({ journal: [endOf(b)] }), 'done', 'it is read now')
+    await comesBack('a')
+
+    await writeLate(storage, c, 'their end of c')
+    t.equal(await d.complete({ journal: [endOf(d)] }), 'done', 'it is read while its record is in work')
+    t.equal(await c.complete(aside(c)), 'lost', 'that is not put off any more')
+    await comesBack('c')
+    await stream.stop()
+  })
+
   t.test('checkpoints may be kept elsewhere, and fence who does not know yet that it lost', async (t) => {
     const storage = storageFor(t)
     const checkpoints = new MemoryCheckpoints()
@@ -85,6 +112,30 @@ function tests(): void {
     await until(async () => again[1].lost.aborted)
     t.equal(await again[1].complete({ journal: [endOf(again[1])] }), 'lost')
     await next.stop()
+  })
+
+  t.test('who is refused while cut off from its group takes over again', { timeout: 60_000 }, async (t) => {
+    const storage = storageFor(t)
+    const checkpoints = new MemoryCheckpoints()
+    const stream = storage.open({ checkpoints, sessionTimeoutMs: 10_000 })
+    await stream.start()
+    await stream.append('calls', ['a', 'b'].map(ofOneKey))
+    const consumer = await stream.consume(GROUP)
+    const [a, b] = (await pull(consumer, 2)) as [Delivery, Delivery]
+    let release = (): void => undefined
+    checkpoints.heldUp = new Promise((resolve) => {
+      release = resolve
+    })
+    t.equal(await a.complete({ journal: [endOf(a)] }), 'done')
+    await until(async () => checkpoints.isHeldUp)
+    storage.cut(stream)
+    await until(async () => !b.held())
+    await checkpoints.claim(`${storage.prefix}.${GROUP}/${partitionOf('one-key', 4)}`)
+    release()
+    await until(async () => b.lost.aborted)
+    storage.mend(stream)
+    t.strictSame(textsOf(await pull(consumer, 1)), ['b'])
+    await stream.stop()
   })
 
   t.test('a member that was silent for too long holds nothing', async (t) => {
@@ -150,6 +201,29 @@ function tests(): void {
     await second.stop()
   })
 
+  t.test('a call that was checked out and is given up comes back once', async (t) => {
+    const storage = storageFor(t)
+    const stream = storage.open()
+    await stream.start()
+    await stream.append('calls', [ofOneKey('a')])
+    const consumer = await stream.consume(GROUP)
+    const [delivery] = (await pull(consumer, 1)) as [Delivery]
+    const dueMs = Date.now() + 6_000
+    t.equal(await delivery.checkOut({ ...delivery.record, dueMs }), 'done')
+    t.equal(await delivery.complete({ timers: [{ ...delivery.record, dueMs: Date.now() }] }), 'done')
+    const [back] = (await pull(consumer, 1)) as [Delivery]
+    t.ok(Date.now() < dueMs, 'before its watchdog')
+    t.equal(await back.complete({ journal: [endOf(back)] }), 'done')
+    await stream.stop()
+    t.ok(Date.now() < dueMs)
+
+    const next = storage.open()
+    await next.start()
+    const left = await pull(await next.consume(GROUP), 1, dueMs + 1_500 - Date.now())
+    t.strictSame(left, [], 'the next owner drops its watchdog')
+    await next.stop()
+  })
+
   t.test('two members tell of each other', async (t) => {
     const storage = storageFor(t)
     const streams = [storage.open(), storage.open()]
@@ -195,6 +269,9 @@ function tests(): void {
 class MemoryCheckpoints implements CheckpointStore {
   readonly machines = false
   readonly #claims = new Map<string, Claim>()
+  /** What is to be saved waits for it. */
+  heldUp: Promise<void> | undefined
+  isHeldUp = false
 
   async claim(key: string): Promise<Claim> {
     const { checkpoint, epoch } = this.#claims.get(key) ?? { checkpoint: NEW_CHECKPOINT, epoch: 0 }
@@ -204,6 +281,8 @@ class MemoryCheckpoints implements CheckpointStore {
   }
 
   async save(key: string, epoch: number, checkpoint: Checkpoint): Promise<Saved> {
+    this.isHeldUp = this.heldUp !== undefined
+    await this.heldUp
     if (this.#claims.get(key)?.epoch !== epoch) return 'refused'
     this.#claims.set(key, { checkpoint, epoch })
     return 'saved'

@@ -38,6 +38,22 @@ function tests(): void {
     await t.rejects(storage.open().start(), { code: 'stream-unfit', message: /4 partitions and .*journal 2/ })
   })
 
+  t.test('the topic of clocks does not limit what can be taken', async (t) => {
+    const storage = storageFor(t)
+    const configEntries = [
+      { name: 'message.timestamp.type', value: 'LogAppendTime' },
+      { name: 'max.message.bytes', value: '10000' },
+    ]
+    await withAdmin((admin) =>
+      admin.createTopics({ topics: [{ topic: `${storage.prefix}.clock`, numPartitions: 1, configEntries }] }),
+    )
+    const stream = storage.open()
+    await stream.start()
+    await stream.append('calls', [record('a', 'a'.repeat(20_000))])
+    t.ok(await stream.clockSkew())
+    await stream.stop()
+  })
+
   t.test('a broker that is not there is told at once, and a start may be repeated', async (t) => {
     const storage = storageFor(t)
     const stream = storage.open({ brokers: '127.0.0.1:1' })

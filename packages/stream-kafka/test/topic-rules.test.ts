@@ -20,6 +20,7 @@ t.test('topics that keep the promises pass', async (t) => {
   t.strictSame(checkConfig('p.calls', 'calls', fit, 3), { warnings: [] })
   t.strictSame(checkConfig('p.journal', 'journal', having('retention.ms', '1000'), 3), { warnings: [] })
   t.strictSame(checkConfig('p.clock', 'clock', having('retention.ms', '1000'), 3), { warnings: [] })
+  t.strictSame(checkConfig('p.clock', 'clock', having('min.insync.replicas', '1'), 3), { warnings: [] })
 })
 
 t.test('what would break one is refused, with the command that mends it', async (t) => {
