@@ -47,7 +47,7 @@ const onBroker = {
   othersMax: OTHERS_WITH_BROKER_MAX,
   quiet: { count: 2_000, spanMs: 6_000 },
   // How it is when listeners stop by themselves is in waiting-timers.test.ts.
-  stopped: { SIGKILL: { count: 4_000, spanMs: 16_000 } },
+  stopped: { SIGKILL: { count: 4_000, spanMs: 20_000 } },
   takeOverMs: TAKE_OVER_MS,
 }
 

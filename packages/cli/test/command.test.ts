@@ -26,7 +26,11 @@ t.test('help names the commands, and for each every setting with its name and de
     for (const key of SETTING_KEYS) {
       const { default: fallback, description, range } = SETTINGS[key]
       t.ok(text.includes(`--${flagName(key)} <`), `${name} ${key}: the flag`)
-      const notes = [environmentName(key), ...(range ? [range] : []), `default: ${fallback}`].join('; ')
+      const notes = [
+        environmentName(key),
+        ...(range ? [range] : []),
+        `default: ${fallback === '' ? 'none' : fallback}`,
+      ].join('; ')
       t.ok(text.includes(`${description} (${notes})`), `${name} ${key}: what it is, the variable and the default`)
     }
     t.notMatch(text, '\\|', 'nothing is escaped for another format')

@@ -50,6 +50,7 @@ export class Follower {
     this.#groupId = `${parts.settings.prefix}.follow.${randomUUID()}`
     this.#member = new GroupMember({
       client: parts.client,
+      admin: parts.admin,
       groupId: this.#groupId,
       topics: [this.#topic],
       slots: slotsTogether([this.#topic], parts.topics.partitions),

@@ -1,19 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '@posthaste/core'
-import type { Consumer, EachBatchPayload, Kafka, TopicPartitionOffsetAndMetadata } from 'kafkajs'
+import type { Admin, Consumer, EachBatchPayload, Kafka, TopicPartitionOffsetAndMetadata } from 'kafkajs'
 import { assignorOf, type Slots } from './assignor.js'
 import { memberRetry } from './kafka-client.js'
 
 const REBUILD_FIRST_MS = 250
 const REBUILD_LAST_MS = 5_000
+/** How long one that is replaced may take to end, if it ever does. It tries nothing again meanwhile. */
+const DISCONNECT_MS = 5_000
 /** How long leaving the group may take. */
 const LEAVE_MS = 3_000
+/** A member that is trusted no more has so much longer than its session to join again, before the broker is asked. */
+const DOUBT_MS = 5_000
+const LOOK_MS = 1_000
 /** Of the session time-out: how much before its end a member stops trusting that it is still one. */
 const MARGIN = 0.2
 
 export interface GroupMemberOptions {
   /** Makes a client for one member of a group. */
   readonly client: () => Kafka
+  readonly admin: Admin
   readonly groupId: string
   readonly topics: readonly string[]
   readonly slots: Slots
@@ -152,7 +158,8 @@ export class GroupMember {
    * library would go on joining, and be a member that nobody knows of.
    */
   async #consume(): Promise<void> {
-    const consumer = this.#build()
+    const over = new AbortController()
+    const consumer = this.#build(over.signal)
     try {
       const crashed = new Promise<Error>((resolve) => {
         consumer.on(consumer.events.CRASH, ({ payload }) => resolve(payload.error))
@@ -168,13 +175,35 @@ export class GroupMember {
           if (this.#consumer === consumer) this.#options.events.batch(payload)
         },
       })
-      throw await Promise.race([crashed, aborted(this.#stopping.signal)])
+      throw await Promise.race([crashed, aborted(this.#stopping.signal), this.#forgotten(over.signal)])
     } finally {
-      await consumer.disconnect().catch(() => undefined)
+      over.abort()
+      const left = consumer.disconnect().catch(() => undefined)
+      await Promise.race([left, sleep(DISCONNECT_MS, undefined, { ref: false })])
     }
   }
 
-  #build(): Consumer {
+  /**
+   * Resolves once the broker no longer knows this member although it thinks that it is one: after a network that was
+   * silent and then broke, the library may wait for something that never comes.
+   */
+  async #forgotten(over: AbortSignal): Promise<Error> {
+    const { admin, groupId, sessionTimeoutMs } = this.#options
+    for (;;) {
+      await sleep(LOOK_MS, undefined, { signal: over }).catch(() => undefined)
+      if (over.aborted) return new Error('over')
+      const doubtfulMs = performance.now() - this.#trustedUntilMs
+      if (!this.hasJoined || doubtfulMs < sessionTimeoutMs + DOUBT_MS) continue
+      // Whoever does not answer may be away, and know it when it is back.
+      const answer = await admin.describeGroups([groupId]).catch(() => undefined)
+      const members = answer?.groups[0]?.members
+      if (members && !members.some(({ memberId }) => memberId === this.#memberId)) {
+        return new Error('The broker does not know this member any more.')
+      }
+    }
+  }
+
+  #build(over: AbortSignal): Consumer {
     const { bytesPerPartitionMax, client, fetchWaitMs, groupId, member, sessionTimeoutMs, slots } = this.#options
     const consumer = client().consumer({
       groupId,
@@ -189,7 +218,10 @@ export class GroupMember {
           return { member, owned: [...this.#owned], generation: this.#generation }
         }),
       ],
-      retry: { ...memberRetry(() => this.#stopping.signal.aborted), restartOnFailure: async () => false },
+      retry: {
+        ...memberRetry(() => over.aborted || this.#stopping.signal.aborted),
+        restartOnFailure: async () => false,
+      },
     })
     this.#listen(consumer)
     return consumer

@@ -48,6 +48,7 @@ export class KafkaConsumer implements Consumer {
     const { calls, journal } = parts.names
     this.#member = new GroupMember({
       client: parts.client,
+      admin: parts.admin,
       groupId: this.#groupId,
       topics: [calls, journal],
       slots: slotsTogether([calls, journal], parts.topics.partitions),

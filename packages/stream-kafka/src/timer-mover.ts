@@ -33,6 +33,7 @@ export class TimerMover {
     const { log, sessionTimeoutMs } = parts.settings
     this.#member = new GroupMember({
       client: parts.client,
+      admin: parts.admin,
       groupId,
       topics: parts.names.lanes.map(({ topic }) => topic),
       slots: slotsApart(parts.topics.lanePartitions),
