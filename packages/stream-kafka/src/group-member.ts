@@ -154,8 +154,9 @@ export class GroupMember {
   }
 
   /**
-   * Rejects once the consumer does nothing any more. One that is still joining is not disconnected before it has: the
-   * library would go on joining, and be a member that nobody knows of.
+   * Rejects once the consumer does nothing any more, or is to be replaced. One that joins for the first time is not
+   * disconnected before it has: the library would go on joining, and be a member that nobody knows of. One that is
+   * replaced while it joins again may be such a member until its session is over.
    */
   async #consume(): Promise<void> {
     const over = new AbortController()
