@@ -82,7 +82,7 @@ async function goOn(t: Test, promised: Promised): Promise<void> {
   load.add(posthaste.pid)
   await target.until(({ arrivals }) => arrivals.length >= due.length, 40_000)
   const lateMs = checkArrivals(t, due, target.arrivals, 1)
-  checkLateness(t, lateMs, promised, load.end())
+  checkLateness(t, lateMs, 0.99, promised, load.end())
   await posthaste.stop()
 }
 
@@ -116,7 +116,8 @@ async function stopInTheMiddle(t: Test, promised: Promised, spread: Spread, sign
   const after = due.filter(({ dueMs }) => dueMs > restartedMs + catchUpMsMax).map(late)
   t.ok(after.length > 300, `${after.length} came due later`)
   const machine = load.end()
-  checkLateness(t, after, promised, machine)
+  // Some six seconds are left: a disk that is slow once for a tenth of a second is more than a hundredth of it.
+  checkLateness(t, after, 0.95, promised, machine)
   if (machine.idle) t.ok(catchUpMs <= catchUpMsMax, `what was missed was called within ${catchUpMsMax} ms`)
 
   await next.stop()
@@ -176,11 +177,21 @@ function checkArrivals(t: Test, due: readonly Due[], arrivals: readonly Arrival[
   return due.map(({ fromMs, id }) => (first.get(id) as number) - fromMs)
 }
 
-/** What the machine's neighbours take cannot be told from what Posthaste takes, so the promise is for an idle one. */
-function checkLateness(t: Test, lateMs: readonly number[], { lateMsMax }: Promised, machine: MachineLoad): void {
+/**
+ * What the machine's neighbours take cannot be told from what Posthaste takes, so the promise is for an idle one. The
+ * target is in this process: it sees a call late by as much as this process runs late.
+ */
+function checkLateness(
+  t: Test,
+  lateMs: readonly number[],
+  share: number,
+  { lateMsMax }: Promised,
+  machine: MachineLoad,
+): void {
   const [p50, p99, most] = [percentile(lateMs, 0.5), percentile(lateMs, 0.99), percentile(lateMs, 1)]
   t.comment(`late by p50 ${p50} ms, p99 ${p99} ms, at most ${most} ms; machine: ${JSON.stringify(machine)}`)
-  if (machine.idle) t.ok(p99 <= lateMsMax, `p99 is ${p99} ms`)
+  const late = percentile(lateMs, share)
+  if (machine.idle) t.ok(late <= lateMsMax + machine.loopDelayMs, `p${share * 100} is ${late} ms`)
   else t.pass('the machine was busy with something else: only that none was early is checked')
 }
 
