@@ -33,6 +33,7 @@ export function encodeCall(call: Call): Uint8Array {
       attempt: call.attempt === 1 ? undefined : call.attempt,
       acceptedAt: formatInstant(call.acceptedAtMs),
       parent: call.parent,
+      move: call.move,
       depth: call.depth || undefined,
       target: call.target,
       method: call.method,
@@ -125,6 +126,7 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
     acceptedAtMs,
     depth: document.depth ?? 0,
     ...(document.parent !== undefined && { parent: document.parent }),
+    ...(document.move !== undefined && { move: document.move }),
     ...content,
   }
   const relative = document.delay !== undefined || document.expiresIn !== undefined

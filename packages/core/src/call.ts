@@ -14,6 +14,8 @@ export interface Call {
   readonly acceptedAtMs: number
   /** The invocation whose response this one forwards. */
   readonly parent?: string
+  /** Number of the directive that moved this attempt to another time; the record that it replaces has a lower one, or none. */
+  readonly move?: number
   /** How many invocations, one giving rise to the next, stand before this one. */
   readonly depth: number
   /** The absolute URL, its query included. */

@@ -6,8 +6,8 @@
 export const ERRORS = {
   // Answers of the API.
   'not-json': { status: 400, retriable: false, title: 'The request body is not JSON.' },
-  'unknown-field': { status: 400, retriable: false, title: 'The instruction has a field that is not known.' },
-  'missing-field': { status: 400, retriable: false, title: 'The instruction lacks a field that it needs.' },
+  'unknown-field': { status: 400, retriable: false, title: 'A field is not known.' },
+  'missing-field': { status: 400, retriable: false, title: 'A field that is needed is missing.' },
   'invalid-field': { status: 400, retriable: false, title: 'A field has the wrong type or is out of range.' },
   'invalid-url': {
     status: 400,
@@ -25,21 +25,37 @@ export const ERRORS = {
   'invalid-time': { status: 400, retriable: false, title: 'A time cannot be read or is out of range.' },
   'invalid-body': { status: 400, retriable: false, title: 'The body does not fit its encoding.' },
   'conflicting-fields': { status: 400, retriable: false, title: 'Two fields say the same thing.' },
+  'invalid-key': { status: 400, retriable: false, title: 'The Idempotency-Key cannot be read.' },
+  'invalid-query': { status: 400, retriable: false, title: 'A query parameter is not known, or has a wrong value.' },
   'bad-request': { status: 400, retriable: false, title: 'The HTTP request is malformed.' },
-  'not-found': { status: 404, retriable: false, title: 'There is nothing at this path.' },
+  'not-found': { status: 404, retriable: false, title: 'There is no such path, or no such invocation.' },
+  'no-response': { status: 404, retriable: false, title: 'There is no response, or its body was not kept.' },
   'method-not-allowed': { status: 405, retriable: false, title: 'This path does not take this method.' },
   'request-timeout': { status: 408, retriable: false, title: 'The request did not come to its end in time.' },
-  'too-large': { status: 413, retriable: false, title: 'The instruction is larger than the limit.' },
+  'too-large': { status: 413, retriable: false, title: 'What was sent is larger than the limit.' },
   'unsupported-media-type': { status: 415, retriable: false, title: 'The request is not application/json.' },
+  'already-ended': { status: 409, retriable: false, title: 'The invocation has ended.' },
+  'not-movable': { status: 409, retriable: false, title: 'The invocation waits for no time that could be changed.' },
+  'not-redrivable': {
+    status: 409,
+    retriable: false,
+    title: 'The invocation is no dead letter that could be redriven.',
+  },
+  'key-reused': {
+    status: 422,
+    retriable: false,
+    title: 'The Idempotency-Key was sent before with another payload.',
+  },
   'depth-exceeded': {
     status: 422,
     retriable: false,
     title: 'Too many invocations gave rise to one another: this is a loop.',
   },
   internal: { status: 500, retriable: true, title: 'Something failed that should not have.' },
-  'stream-unavailable': { status: 503, retriable: true, title: 'The stream cannot take the instruction now.' },
-  'stream-full': { status: 503, retriable: true, title: 'The stream has no room for new instructions.' },
-  overloaded: { status: 503, retriable: true, title: 'Too many instructions are waiting to be written.' },
+  'view-behind': { status: 503, retriable: true, title: 'What is known of invocations is not up to date.' },
+  'stream-unavailable': { status: 503, retriable: true, title: 'The stream cannot take anything now.' },
+  'stream-full': { status: 503, retriable: true, title: 'The stream has no room for more.' },
+  overloaded: { status: 503, retriable: true, title: 'Too much is waiting already.' },
   stopping: { status: 503, retriable: true, title: 'This process is stopping.' },
   'not-ready': { status: 503, retriable: true, title: 'This process cannot do its work now.' },
   // How a call failed, as the journal says it.
@@ -57,6 +73,7 @@ export const ERRORS = {
     title: 'The target answered with something that is not HTTP, or with headers too large.',
   },
   'call-failed': { status: 0, retriable: true, title: 'The call failed for another reason.' },
+  cancelled: { status: 0, retriable: false, title: 'The invocation was cancelled before a call succeeded.' },
   expired: { status: 0, retriable: false, title: 'The invocation expired before a call succeeded.' },
   'record-unreadable': { status: 0, retriable: false, title: 'A record on the stream is not an instruction.' },
   'record-version': { status: 0, retriable: true, title: 'A record on the stream was written by a newer version.' },
@@ -77,7 +94,7 @@ interface ErrorEntry {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** What is wrong with one field. `pointer` is a JSON pointer (RFC 6901) into the instruction. */
+/** What is wrong with one field. `pointer` is a JSON pointer (RFC 6901) into what was sent. */
 export interface FieldError {
   readonly pointer: string
   readonly code: ErrorCode
@@ -102,7 +119,7 @@ export class PosthasteError extends Error {
   /** The error for one or more wrong fields, of which it names the first 20; its code is that of the first. */
   static ofFields(fields: readonly FieldError[]): PosthasteError {
     const first = fields[0] as FieldError
-    return new PosthasteError(first.code, `${first.pointer || 'The instruction'}: ${first.detail}`, {
+    return new PosthasteError(first.code, `${first.pointer || 'What was sent'}: ${first.detail}`, {
       fields: fields.slice(0, FIELD_ERRORS_MAX),
     })
   }

@@ -87,6 +87,7 @@ export const CallDocumentSchema = Type.Object({
   attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.retryAttemptsMax })),
   acceptedAt: Type.Optional(Time('When the instruction was accepted.')),
   parent: Type.Optional(Type.String({ pattern: ID_PATTERN })),
+  move: Type.Optional(Type.Integer({ minimum: 0 })),
   depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
   bodyBytes: Type.Optional(Type.Integer({ minimum: 0 })),
 })

@@ -14,7 +14,7 @@ const NO_BODY = new Uint8Array(0)
 const schema = Compile(InstructionSchema)
 
 /** What an instruction becomes once somebody says who it is: everything of a call but its identity. */
-export type CallContent = Omit<Call, 'id' | 'generation' | 'attempt' | 'acceptedAtMs' | 'parent' | 'depth'>
+export type CallContent = Omit<Call, 'id' | 'generation' | 'attempt' | 'acceptedAtMs' | 'parent' | 'move' | 'depth'>
 
 /**
  * Checks an instruction as a client sent it and returns it in the form in which it is called. `delay` and `expiresIn`
@@ -118,8 +118,9 @@ function jsonBytes(body: unknown, errors: FieldError[]): Uint8Array {
   }
 }
 
-function readTime(
-  input: InstructionInput,
+/** The time that one of two fields says: itself, or by how long it is ahead. */
+export function readTime(
+  input: Pick<InstructionInput, 'notBefore' | 'delay' | 'expiresAt' | 'expiresIn'>,
   timeField: 'notBefore' | 'expiresAt',
   durationField: 'delay' | 'expiresIn',
   span: { nowMs: number; latestMs: number },

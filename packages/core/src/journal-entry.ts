@@ -27,13 +27,18 @@ export interface JournalEntry {
   readonly parent?: string
   readonly startedAtMs?: number
   readonly durationMs?: number
+  /** The listener that wrote it: that made the attempt, if there was one. */
+  readonly listener?: string
   readonly failure?: Failure
   readonly nextAttemptAtMs?: number
   /** The forward that this final state gave rise to, or why there is none. */
   readonly forward?: { readonly id: string } | { readonly refused: ErrorCode }
   readonly response?: { readonly status: number; readonly headers: Headers; readonly bodyBytes: number }
   readonly responseBody: Uint8Array
-  /** Dead letters only: the record as it was, cut to `recordBytes` if it could not be read and is too large to keep. */
+  /**
+   * Of what did not succeed, and of what is scheduled: the record as it was, cut to `recordBytes` if it could not be read
+   * and is too large to keep.
+   */
   readonly record: Uint8Array
 }
 
@@ -55,6 +60,7 @@ const schema = Compile(
     parent: Text,
     startedAt: Text,
     durationMs: Type.Optional(Type.Number()),
+    listener: Text,
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
     nextAttemptAt: Text,
     forward: Type.Optional(Type.Object({ id: Text, refused: Text })),
@@ -74,7 +80,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** What a journal entry says beside the call and its outcome. */
 export type Happening = Mutable<
-  Pick<JournalEntry, 'atMs' | 'state' | 'failure' | 'nextAttemptAtMs' | 'forward'> &
+  Pick<JournalEntry, 'atMs' | 'state' | 'startedAtMs' | 'failure' | 'nextAttemptAtMs' | 'forward' | 'listener'> &
     Partial<Pick<JournalEntry, 'record'>>
 >
 
@@ -99,6 +105,8 @@ export function journalEntryOf(call: Call, what: Happening, outcome: Outcome | u
     entry.startedAtMs = outcome.startedAtMs
     entry.durationMs = outcome.durationMs
   }
+  if (what.startedAtMs !== undefined) entry.startedAtMs = what.startedAtMs
+  if (what.listener !== undefined) entry.listener = what.listener
   if (what.failure) entry.failure = { ...what.failure, detail: what.failure.detail.slice(0, DETAIL_LENGTH_MAX) }
   if (what.nextAttemptAtMs !== undefined) entry.nextAttemptAtMs = what.nextAttemptAtMs
   if (what.forward) entry.forward = what.forward
@@ -155,6 +163,7 @@ export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
       parent: entry.parent,
       startedAt: startedAtMs === undefined ? undefined : formatInstant(startedAtMs),
       durationMs: entry.durationMs,
+      listener: entry.listener,
       failure: entry.failure,
       nextAttemptAt: nextAttemptAtMs === undefined ? undefined : formatInstant(nextAttemptAtMs),
       forward: entry.forward,

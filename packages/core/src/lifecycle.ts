@@ -6,16 +6,40 @@ import { type RetryPolicy, retryDelayMs } from './retry-policy.js'
 /**
  * The life of an invocation, as the journal records it. Each entry is written in the same step as what follows from it.
  *
- *     queued ──call──▶ succeeded
- *        ▲   └──────▶ failed      no attempt is left, or trying again is of no use
- *        │   └──────▶ expired     its time ran out before a call succeeded
- *        └─ retrying ◀┘           another attempt is due at a time
+ *     scheduled ─due─▶ queued ──call──▶ succeeded
+ *                        ▲   └──────▶ failed      no attempt is left, or trying again is of no use
+ *                        │   └──────▶ expired     its time ran out before a call succeeded
+ *                        │   └──────▶ cancelled   somebody asked for it before it had ended
+ *                        └─ retrying ◀┘           another attempt is due at a time
  *
- * `succeeded`, `failed` and `expired` are final: a generation has exactly one of them. `failed` and `expired` are the
- * dead letters.
+ * `succeeded`, `failed`, `expired` and `cancelled` are final: a generation has exactly one of them. `failed` and `expired`
+ * are the dead letters. A redrive of one starts the next generation, `queued` again.
  */
-export type JournalState = 'retrying' | FinalState
-export type FinalState = 'succeeded' | 'failed' | 'expired'
+export type JournalState = TurnEnd | Note
+/** How a turn ended. */
+export type TurnEnd = 'retrying' | FinalState
+export type FinalState = (typeof FINAL_STATES)[number]
+/** What is told of a turn that goes on: it was put off to a time, or its call runs for long. Decides nothing. */
+export type Note = 'scheduled' | 'running'
+
+export const FINAL_STATES = ['succeeded', 'failed', 'expired', 'cancelled'] as const
+/** What can be redriven. */
+export const DEAD_LETTER_STATES = ['failed', 'expired'] as const satisfies readonly FinalState[]
+
+/** What an invocation is shown as. */
+export type InvocationState = 'queued' | JournalState
+/** What goes on, and can be cancelled. */
+export const PENDING_STATES = [
+  'scheduled',
+  'queued',
+  'running',
+  'retrying',
+] as const satisfies readonly InvocationState[]
+export const INVOCATION_STATES = [...PENDING_STATES, ...FINAL_STATES] as const
+
+export function isFinalState(state: string): state is FinalState {
+  return (FINAL_STATES as readonly string[]).includes(state)
+}
 
 /** Why an invocation did not succeed. */
 export interface Failure {
@@ -38,7 +62,7 @@ export function decideAdmission(call: Call, nowMs: number): Admission {
 /** What follows from an attempt. */
 export type Sequel =
   | { readonly state: 'succeeded' }
-  | { readonly state: 'failed' | 'expired'; readonly failure: Failure }
+  | { readonly state: 'failed' | 'expired' | 'cancelled'; readonly failure: Failure }
   | { readonly state: 'retrying'; readonly failure: Failure; readonly dueMs: number; readonly next: Call }
 
 /**
@@ -48,10 +72,16 @@ export type Sequel =
 export function decideSequel(call: Call, outcome: Outcome, policy: RetryPolicy, nowMs: number, random: number): Sequel {
   if (isSuccess(outcome)) return { state: 'succeeded' }
   const failure = failureOf(outcome)
+  if (failure.code === 'cancelled') return { state: 'cancelled', failure }
   if (!isRetriable(outcome) || call.attempt >= policy.maxAttempts) return { state: 'failed', failure }
   const dueMs = nowMs + retryDelayMs(policy, call.attempt, random)
   if (call.expiresAtMs !== undefined && dueMs >= call.expiresAtMs) return { state: 'expired', failure }
-  return { state: 'retrying', failure, dueMs, next: { ...call, attempt: call.attempt + 1, notBeforeMs: dueMs } }
+  return { state: 'retrying', failure, dueMs, next: nextAttempt(call, dueMs) }
+}
+
+/** The call once more, as the next attempt. What moved this one has nothing to do with it. */
+export function nextAttempt({ move: _, ...call }: Call, dueMs: number): Call {
+  return { ...call, attempt: call.attempt + 1, notBeforeMs: dueMs }
 }
 
 function failureOf(outcome: Outcome): Failure {

@@ -3,7 +3,7 @@ const MIB = 1024 * KIB
 const DAY_MS = 86_400_000
 
 /**
- * Every limit on what an instruction may say. `docs/http-api.md` prints this table; a test keeps the two equal.
+ * Every limit on what an instruction may say, or a request of the API. `docs/http-api.md` prints this table; a test keeps the two equal.
  * Sizes in bytes and times in milliseconds stand in the name.
  */
 export const LIMITS = {
@@ -28,6 +28,19 @@ export const LIMITS = {
   recordBytesMax: MIB,
   /** Response headers kept in the journal. */
   responseHeaderBytesMax: 8 * KIB,
+  idempotencyKeyLengthMax: 256,
+  batchInvocationsMax: 1_000,
+  /** The body of a batch as JSON text, all of which is read before anything is done. */
+  batchBytesMax: 16 * MIB,
+  /** How long a request may wait for what becomes of an invocation. */
+  waitMsMax: 60_000,
+  /** What one request for a list answers. */
+  listInvocationsMax: 500,
+  /** What one bulk request looks at. */
+  bulkInvocationsMax: 1_000,
+  /** Calls a second. */
+  redriveRateMin: 0.01,
+  redriveRateMax: 100_000,
 } as const
 
 /** What the record of a retry says more than the one that was accepted: its attempt, generation and time. */

@@ -40,6 +40,12 @@ export function splitLine(bytes: Uint8Array, countField: string): { document: ob
   return { document: line, rest }
 }
 
+/** How many bytes a record has before its first line break. */
+export function firstLineBytes(bytes: Uint8Array): number {
+  const newline = bytes.indexOf(NEWLINE)
+  return newline < 0 ? bytes.length : newline
+}
+
 /** The same bytes, not copied, with the methods of a Buffer. */
 export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

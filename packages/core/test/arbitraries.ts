@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Call, JournalEntry, RetryPolicy } from '../src/index.js'
+import type { Call, Claim, Directive, JournalEntry, RetryPolicy } from '../src/index.js'
 
 export const NOW_MS = Date.parse('2026-06-01T12:00:00Z')
 export const DAY_MS = 86_400_000
@@ -193,6 +193,7 @@ export const validCall = fc.record(
     attempt: fc.integer({ min: 1, max: 100 }),
     acceptedAtMs: instant(-400, 0),
     parent: id,
+    move: fc.maxSafeNat(),
     depth: fc.integer({ min: 0, max: 8 }),
     target: calledUrl,
     method,
@@ -215,7 +216,7 @@ export const validJournalEntry = fc.record(
     generation: fc.integer({ min: 1, max: 1_000_000 }),
     attempt: fc.integer({ min: 1, max: 100 }),
     atMs: instant(0, 1),
-    state: fc.constantFrom('retrying', 'succeeded', 'failed', 'expired'),
+    state: fc.constantFrom('scheduled', 'running', 'retrying', 'succeeded', 'failed', 'expired', 'cancelled'),
     acceptedAtMs: instant(-400, 0),
     target: calledUrl,
     method,
@@ -223,6 +224,7 @@ export const validJournalEntry = fc.record(
     parent: id,
     startedAtMs: instant(0, 1),
     durationMs: fc.double({ min: 0, max: 1e7, noNaN: true }).map((ms) => ms + 0),
+    listener: anyText,
     failure: fc.record({ code: fc.constantFrom('status', 'timeout'), detail: anyText }),
     nextAttemptAtMs: instant(0, 7),
     forward: fc.oneof(fc.record({ id }), fc.record({ refused: fc.constant('depth-exceeded') })),
@@ -232,6 +234,28 @@ export const validJournalEntry = fc.record(
   },
   { requiredKeys: ['id', 'generation', 'attempt', 'atMs', 'state', 'acceptedAtMs', 'responseBody', 'record'] },
 ) as fc.Arbitrary<JournalEntry>
+
+/** Directives as accepters and listeners may write them. */
+export const validDirective = fc.record(
+  {
+    id,
+    generation: fc.integer({ min: 1, max: 1_000_000 }),
+    attempt: fc.integer({ min: 1, max: 100 }),
+    kind: fc.constantFrom('cancel', 'move'),
+    number: fc.maxSafeNat(),
+    askedAtMs: instant(0, 1),
+    dueMs: instant(0, 366),
+    isDone: fc.boolean(),
+    tooLate: fc.maxSafeNat(),
+    untilMs: instant(0, 400),
+    record: anyBytes,
+  },
+  {
+    requiredKeys: ['id', 'generation', 'attempt', 'kind', 'number', 'askedAtMs', 'isDone', 'untilMs', 'record'],
+  },
+) as fc.Arbitrary<Directive>
+
+export const validClaim: fc.Arbitrary<Claim> = fc.record({ id, payload: anyText, record: anyBytes })
 
 /** The same value with plain prototypes and Buffers as bodies, for comparing: only what it says counts. */
 export function plain(value: object): unknown {

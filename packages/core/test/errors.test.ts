@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ERRORS, type FieldError, PosthasteError } from '../src/index.js'
 
-const STATUSES = [0, 400, 404, 405, 408, 413, 415, 422, 500, 503]
+const STATUSES = [0, 400, 404, 405, 408, 409, 413, 415, 422, 500, 503]
 
 t.test('the table of errors', async (t) => {
   t.ok(Object.keys(ERRORS).length > 30)
@@ -17,7 +17,7 @@ t.test('what never reaches a client is of use to try again, but for these', asyn
   const forGood = Object.entries(ERRORS).filter(([, entry]) => entry.status === 0 && !entry.retriable)
   t.strictSame(
     forGood.map(([code]) => code),
-    ['expired', 'record-unreadable', 'invalid-configuration', 'stream-unfit'],
+    ['cancelled', 'expired', 'record-unreadable', 'invalid-configuration', 'stream-unfit'],
   )
 })
 
@@ -32,7 +32,7 @@ t.test('an error of fields has the code of the first', async (t) => {
   t.equal(error.code, 'invalid-url')
   t.equal(error.message, '/a: No.')
   t.strictSame(error.fields, [field('/a', 'invalid-url'), field('/b')])
-  t.equal(PosthasteError.ofFields([field('')]).message, 'The instruction: No.')
+  t.equal(PosthasteError.ofFields([field('')]).message, 'What was sent: No.')
 })
 
 t.test('an error names twenty fields at the most', async (t) => {

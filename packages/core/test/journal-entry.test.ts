@@ -71,6 +71,17 @@ t.test('a dead letter keeps its failure, its forward and its record', async (t) 
   t.notOk('startedAtMs' in journalEntryOf(call, what, undefined), 'no attempt, no start')
 })
 
+t.test('a note tells who wrote it, and of what', async (t) => {
+  const running = { atMs: NOW_MS + 9, state: 'running', startedAtMs: NOW_MS + 1, listener: 'here' } as const
+  t.match(journalEntryOf(call, running, undefined), { ...running, id: call.id, attempt: 3 })
+  t.notOk('durationMs' in journalEntryOf(call, running, undefined), 'it goes on')
+  const scheduled = { atMs: NOW_MS, state: 'scheduled', nextAttemptAtMs: NOW_MS + 5 } as const
+  const entry = journalEntryOf(call, { ...scheduled, record: Buffer.from('record') }, undefined)
+  t.match(entry, scheduled)
+  t.equal(String(entry.record), 'record')
+  t.notOk('startedAtMs' in entry || 'listener' in entry)
+})
+
 t.test('cookies are not kept', async (t) => {
   t.strictSame(Object.entries(keptOf({ a: '1', 'set-cookie': ['s=1', 't=2'], b: '2' })), [
     ['a', '1'],

@@ -90,6 +90,18 @@ t.test('every way to end without an answer', async (t) => {
     t.match(sequelOf(unanswered(code)), { state: 'failed', failure: { code, detail: `It was ${code}.` } })
 })
 
+t.test('an attempt that was cancelled ends the invocation', async (t) => {
+  const failure = { code: 'cancelled', detail: 'It was cancelled.' } as const
+  for (const changes of [{}, { attempt: 3 }, { expiresAtMs: NOW_MS }])
+    t.strictSame(sequelOf(unanswered('cancelled'), changes), { state: 'cancelled', failure })
+})
+
+t.test('the next attempt was not moved, whatever this one was', async (t) => {
+  const sequel = sequelOf(answered(503), { move: 7 })
+  t.equal(sequel.state, 'retrying')
+  t.notOk('next' in sequel && 'move' in sequel.next)
+})
+
 t.test('the next attempt is the same call, later', async (t) => {
   const sequel = sequelOf(answered(503), { attempt: 2, notBeforeMs: 5, correlationId: 'c' })
   t.strictSame(sequel, {

@@ -1,0 +1,103 @@
+import { parseDuration } from './duration.js'
+import type { Headers } from './headers.js'
+import { parseInstant } from './instant.js'
+import type { ShownInstruction } from './invocation.js'
+import { bufferOf, firstLineBytes } from './line-record.js'
+import type { RetryPolicy } from './retry-policy.js'
+import { maskedHeaders, maskedUrl } from './secrets.js'
+
+// How encodeCall begins and ends a line.
+const START = /^\{"v":1,"id":"([^"\\]+)",(?:"generation":(\d+),)?/
+const START_TEXT = '{"v":1,"id":"'
+const START_CHARACTERS = 200
+const END = /"bodyBytes":\d+\}$/
+const END_CHARACTERS = 40
+
+/** Which invocation, and which generation of it, a record of `encodeCall` is about. */
+export interface Bearer {
+  readonly id: string
+  readonly generation: number
+}
+
+/** Reads whose a record is that looks like one of `encodeCall`, and nothing else of it; undefined if it does not. */
+export function peekBearer(record: Uint8Array): Bearer | undefined {
+  const match = START.exec(bufferOf(record).toString('latin1', 0, START_CHARACTERS))
+  return match ? { id: match[1] as string, generation: Number(match[2] ?? 1) } : undefined
+}
+
+/** The first line of a record, if it is laid out as `encodeCall` does it. */
+export function callLineOf(record: Uint8Array): Uint8Array | undefined {
+  const bytes = firstLineBytes(record)
+  const buffer = bufferOf(record)
+  const isOwn =
+    bytes < record.length &&
+    buffer.toString('latin1', 0, START_TEXT.length) === START_TEXT &&
+    END.test(buffer.toString('latin1', Math.max(0, bytes - END_CHARACTERS), bytes))
+  return isOwn ? buffer.subarray(0, bytes) : undefined
+}
+
+/** What the first line of a call's record says for people, without secrets. */
+export interface CallLine {
+  readonly target: string
+  readonly method: string
+  readonly correlationId?: string
+  readonly parent?: string
+  readonly instruction: ShownInstruction
+}
+
+interface Document {
+  readonly target: string
+  readonly method?: string
+  readonly correlationId?: string
+  readonly parent?: string
+  readonly headers?: Headers
+  readonly forwardTo?: string
+  readonly notBefore?: string
+  readonly expiresAt?: string
+  readonly timeout?: string
+  readonly retry?: { readonly [name: string]: unknown }
+  readonly bodyBytes: number
+}
+
+/** Reads a line of `callLineOf`; undefined if it is not one. */
+export function readCallLine(line: Uint8Array): CallLine | undefined {
+  try {
+    const document = JSON.parse(bufferOf(line).toString()) as Document
+    const { correlationId, method = 'POST', parent, target } = document
+    return {
+      target: maskedUrl(target),
+      method,
+      ...(correlationId !== undefined && { correlationId }),
+      ...(parent !== undefined && { parent }),
+      instruction: instructionOf(document),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function instructionOf({ bodyBytes, headers, retry, ...texts }: Document): ShownInstruction {
+  const { expiresAt, forwardTo, notBefore, timeout } = texts
+  return without({
+    headers: maskedHeaders(headers ?? {}),
+    bodyBytes,
+    forwardTo: forwardTo === undefined ? undefined : maskedUrl(forwardTo),
+    notBeforeMs: instantOf(notBefore),
+    expiresAtMs: instantOf(expiresAt),
+    timeoutMs: durationOf(timeout),
+    retry: retry && retryOf(retry),
+  }) as unknown as ShownInstruction
+}
+
+function retryOf({ factor, initialDelay, jitter, maxAttempts, maxDelay }: NonNullable<Document['retry']>) {
+  const [initialDelayMs, maxDelayMs] = [durationOf(initialDelay), durationOf(maxDelay)]
+  return without({ maxAttempts, initialDelayMs, factor, maxDelayMs, jitter }) as Partial<RetryPolicy>
+}
+
+const instantOf = (text: unknown): number | undefined => (typeof text === 'string' ? parseInstant(text) : undefined)
+const durationOf = (text: unknown): number | undefined => (typeof text === 'string' ? parseDuration(text) : undefined)
+
+/** The same without what is undefined. */
+function without(members: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+}
