@@ -1,7 +1,7 @@
-import { PosthasteError } from '@posthaste/core'
+import { type Clock, PosthasteError } from '@posthaste/core'
 import type { Environment } from '@posthaste/storage'
 import type { NewRecord } from '@posthaste/stream'
-import type { BatchLog } from './batch-log.js'
+import type { EmbeddedLog } from './embedded-log.js'
 import { storedBytes } from './record-batch.js'
 
 /** Bytes that may wait to be written: beyond that, whoever appends is told to come back. */
@@ -10,7 +10,8 @@ const HELD_BYTES_MAX = 64 * 1024 * 1024
 /** Appends what is asked for at one time as one batch. */
 export class Appender {
   readonly #environment: Environment
-  readonly #log: BatchLog
+  readonly #log: EmbeddedLog
+  readonly #clock: Clock
   readonly #appended: () => void
   /** What takes more records. */
   #group: Group | undefined
@@ -19,9 +20,10 @@ export class Appender {
   /** Resolves once the last group has ended, one way or the other. */
   #settled: Promise<void> = Promise.resolve()
 
-  constructor(environment: Environment, log: BatchLog, appended: () => void) {
+  constructor(environment: Environment, log: EmbeddedLog, clock: Clock, appended: () => void) {
     this.#environment = environment
     this.#log = log
+    this.#clock = clock
     this.#appended = appended
   }
 
@@ -65,7 +67,7 @@ export class Appender {
   #writeNow(group: Group): void {
     // What comes from now on goes to the next one.
     this.#group = undefined
-    this.#log.appendNow(group.records, Date.now())
+    this.#log.appendNow(group.records, this.#clock.now())
   }
 }
 

@@ -1,52 +1,41 @@
 import type { Environment, Table } from '@posthaste/storage'
-import type { LogName, NewRecord, StoredRecord } from '@posthaste/stream'
+import type { LogName, NewRecord } from '@posthaste/stream'
+import type { Batch, EmbeddedLog } from './embedded-log.js'
+import { LogEnd } from './log-end.js'
 import { batchAppendedAtMs, batchCount, decodeBatch, encodeBatches } from './record-batch.js'
 
-/** Records that were appended together. */
-export interface Batch {
-  /** Offset of the first one. */
-  readonly base: number
-  /** Offset behind the last one. */
-  readonly end: number
-  readonly records: readonly StoredRecord[]
-}
-
-/**
- * An ordered log in an LMDB table: batches of records under the offset of their first one. Methods that end in `Now`
- * are for use inside `Environment.commit`.
- */
-export class BatchLog {
+/** A log in an LMDB table: batches of records that were appended together, under the offset of their first one. */
+export class BatchLog implements EmbeddedLog {
   readonly name: LogName
   readonly #batches: Table<number>
-  readonly #ends: Table<string>
+  readonly #end: LogEnd
 
   constructor(environment: Environment, name: LogName) {
     this.name = name
     this.#batches = environment.table(name)
-    this.#ends = environment.table('log-ends')
+    this.#end = new LogEnd(environment, name)
   }
 
-  /** Where the next record will stand. Trimming does not change it. */
   end(): number {
-    return this.#ends.get(this.name)?.readDoubleLE(0) ?? 0
+    return this.#end.read()
   }
 
-  appendNow(records: readonly NewRecord[], appendedAtMs: number): void {
-    if (records.length > 0) this.appendBatchesNow(encodeBatches(records, appendedAtMs))
+  appendNow(records: readonly NewRecord[], appendedAtMs: number): number {
+    return records.length > 0 ? this.appendBatchesNow(encodeBatches(records, appendedAtMs)) : this.end()
   }
 
-  appendBatchesNow(batches: readonly Buffer[]): void {
-    let end = this.end()
+  /** Returns where the first record of them stands. */
+  appendBatchesNow(batches: readonly Buffer[]): number {
+    const base = this.end()
+    let end = base
     for (const batch of batches) {
       this.#batches.putSync(end, batch)
       end += batchCount(batch)
     }
-    const bytes = Buffer.allocUnsafe(8)
-    bytes.writeDoubleLE(end)
-    this.#ends.putSync(this.name, bytes)
+    this.#end.moveNow(end)
+    return base
   }
 
-  /** The first batch that reaches `offset`; undefined at the end of the log. */
   read(offset: number): Batch | undefined {
     if (offset >= this.end()) return undefined
     // Whoever reads on from the end of a batch finds the next one there. A search costs ten times as much.

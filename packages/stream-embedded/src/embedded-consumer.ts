@@ -1,7 +1,8 @@
-import type { Consumer, Delivery, Progress, PullOptions } from '@posthaste/stream'
+import type { Acted, Consumer, Delivery, Effects, Progress, PullOptions, Turn } from '@posthaste/stream'
 import { CompletedPrefix } from '@posthaste/stream'
 import { LEASE_MS, type Lease } from './lease.js'
-import { type EmbeddedParts, Ownership } from './ownership.js'
+import { Ownership } from './ownership.js'
+import type { EmbeddedParts } from './parts.js'
 
 /** How often to look for what other processes wrote. What this process writes, in any thread, wakes it at once. */
 const LOOK_EVERY_MS = 5
@@ -27,7 +28,7 @@ export class EmbeddedConsumer implements Consumer {
   }
 
   async pull(options: PullOptions): Promise<Delivery[]> {
-    const { bell } = this.#parts
+    const { bell, clock } = this.#parts
     const untilMs = performance.now() + options.waitMs
     for (;;) {
       if (this.#stopping.signal.aborted) return []
@@ -41,14 +42,21 @@ export class EmbeddedConsumer implements Consumer {
       }
       const leftMs = untilMs - performance.now()
       if (leftMs <= 0 || options.signal?.aborted) return []
-      const dueInMs = ownership ? Math.max(1, ownership.firstDueMs - Date.now()) : Number.POSITIVE_INFINITY
+      const dueInMs = ownership ? Math.max(1, ownership.firstDueMs - clock.now()) : Number.POSITIVE_INFINITY
       const lookMs = ownership ? LOOK_EVERY_MS : LEASE_LOOK_MS
       await bell.wait(Math.min(leftMs, dueInMs, lookMs), options.signal)
     }
   }
 
+  async act(turn: Turn, effects: Effects): Promise<Acted> {
+    const ownership = this.#ownership
+    if (!ownership || ownership.isLost || this.#stopping.signal.aborted) return 'elsewhere'
+    return ownership.act(turn, effects)
+  }
+
   async progress(): Promise<readonly Progress[]> {
-    this.#parts.environment.refresh()
+    const { clock, environment, logs, timers } = this.#parts
+    environment.refresh()
     const { owner, member } = this.#lease.holder()
     // One that was lost knows nothing of what its successor completed.
     const ownership = this.#ownership?.isLost === false ? this.#ownership : undefined
@@ -57,9 +65,9 @@ export class EmbeddedConsumer implements Consumer {
       {
         partition: 0,
         committed,
-        end: this.#parts.calls.end(),
+        end: logs.calls.end(),
         inFlight: ownership?.inFlight ?? 0,
-        overdue: ownership?.hasDue ?? this.#parts.timers.firstDueMs() <= Date.now(),
+        overdue: ownership?.hasDue ?? timers.firstDueMs() <= clock.now(),
         owner,
         member,
       },

@@ -1,13 +1,6 @@
-import type { Begun, Completed, Delivery, Effects, NewTimer, StoredRecord } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, Effects, NewRecord, NewTimer, StoredRecord } from '@posthaste/stream'
+import type { Completion } from './completion.js'
 import type { TimerKey } from './timers.js'
-
-/** What a delivery asks its consumer to write. */
-export interface Completion {
-  readonly delivery: EmbeddedDelivery
-  readonly effects: Effects
-  /** What takes the place of a call that goes on. */
-  readonly watchdog: NewTimer | undefined
-}
 
 /** What a delivery needs of its consumer. */
 export interface DeliverySource {
@@ -54,8 +47,8 @@ export class EmbeddedDelivery implements Delivery {
     return this.#completed
   }
 
-  checkOut(watchdog: NewTimer): Promise<Completed> {
-    this.#checkedOut ??= this.#completed ?? this.#write({}, watchdog)
+  checkOut(watchdog: NewTimer, notes: readonly NewRecord[] = []): Promise<Completed> {
+    this.#checkedOut ??= this.#completed ?? this.#write({ notes }, watchdog)
     return this.#checkedOut
   }
 

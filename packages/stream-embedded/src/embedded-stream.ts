@@ -1,4 +1,4 @@
-import { type Log, PosthasteError } from '@posthaste/core'
+import { type Clock, type Log, PosthasteError, systemClock } from '@posthaste/core'
 import type { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type {
   ClockSkew,
@@ -17,13 +17,16 @@ import { Appender } from './appender.js'
 import { BatchLog } from './batch-log.js'
 import { Bell } from './bell.js'
 import { EmbeddedConsumer } from './embedded-consumer.js'
+import type { EmbeddedLogs } from './embedded-log.js'
+import { followLog } from './follower.js'
+import { Housekeeping } from './housekeeping.js'
+import { KeyedLog } from './keyed-log.js'
 import { Lease } from './lease.js'
-import type { EmbeddedParts } from './ownership.js'
-import { applyRetention, type Retention } from './retention.js'
+import type { EmbeddedParts } from './parts.js'
+import type { Retention } from './retention.js'
 import { Timers } from './timers.js'
 
-const RETENTION_EVERY_MS = 30_000
-const FOLLOW_LOOK_MS = 20
+const CLAIM_RETENTION_MS = 86_400_000
 const KEY_LENGTH_MAX = 1_024
 /** With less room than this above the reserve, records of a usual size are refused already. */
 const READY_BYTES_MIN = 1024 * 1024
@@ -34,6 +37,10 @@ export interface EmbeddedStreamOptions {
   /** In the same environment. */
   readonly checkpoints: LmdbCheckpointStore
   readonly journalRetention: Retention
+  /** How long claims are kept; a day if left out. */
+  readonly claimRetentionMs?: number
+  /** The time of day; the machine's if left out. */
+  readonly clock?: Clock
   readonly log: Log
 }
 
@@ -45,6 +52,7 @@ export class EmbeddedStream implements Stream {
   readonly supports: StreamSupports = {
     recordBytesMax: 16 * 1024 * 1024,
     machines: false,
+    owners: true,
     members: 'stand-by',
     atomic: true,
     watchdogs: true,
@@ -60,18 +68,32 @@ export class EmbeddedStream implements Stream {
 
   async start(): Promise<void> {
     if (this.#started || this.#stopping.signal.aborted) return
-    const { environment, log } = this.#options
+    const {
+      claimRetentionMs = CLAIM_RETENTION_MS,
+      clock = systemClock,
+      environment,
+      journalRetention,
+      log,
+    } = this.#options
     const bell = new Bell(environment.directory)
-    const calls = new BatchLog(environment, 'calls')
-    const journal = new BatchLog(environment, 'journal')
-    const ring = (): void => bell.ringEverywhere()
-    this.#started = {
-      parts: { environment, calls, journal, timers: new Timers(environment), bell, log },
-      appenders: { calls: new Appender(environment, calls, ring), journal: new Appender(environment, journal, ring) },
-      retention: setInterval(() => this.#retain(journal), RETENTION_EVERY_MS),
-      retaining: undefined,
+    const logs = openLogs(environment)
+    const appenderOf = (name: LogName): Appender =>
+      new Appender(environment, logs[name], clock, () => bell.ringEverywhere())
+    const parts = { environment, logs, timers: new Timers(environment), bell, clock, log }
+    const retentions = {
+      journal: journalRetention,
+      claims: { ageMs: claimRetentionMs, bytes: Number.POSITIVE_INFINITY },
     }
-    this.#retain(journal)
+    this.#started = {
+      parts,
+      appenders: {
+        calls: appenderOf('calls'),
+        journal: appenderOf('journal'),
+        control: appenderOf('control'),
+        claims: appenderOf('claims'),
+      },
+      housekeeping: new Housekeeping(parts, retentions, this.#stopping.signal),
+    }
   }
 
   append(log: LogName, records: readonly NewRecord[]): Promise<void> {
@@ -92,23 +114,7 @@ export class EmbeddedStream implements Stream {
   }
 
   async *follow(log: LogName, from: Position | 'start', options: FollowOptions = {}): AsyncIterable<Followed> {
-    const { parts } = this.#running()
-    let offset = from === 'start' ? 0 : Number(from)
-    if (!Number.isSafeInteger(offset)) throw new PosthasteError('internal', `"${from}" is not a position of this log.`)
-    parts.environment.refresh()
-    const untilOffset = options.untilEnd ? parts[log].end() : Number.POSITIVE_INFINITY
-    while (offset < untilOffset && !options.signal?.aborted && !this.#stopping.signal.aborted) {
-      const batch = parts[log].read(offset)
-      if (batch) {
-        const records = batch.base < offset ? batch.records.slice(offset - batch.base) : batch.records
-        offset = batch.end
-        yield { records, position: String(offset) }
-      } else {
-        if (options.untilEnd) return
-        await parts.bell.wait(FOLLOW_LOOK_MS, options.signal)
-      }
-      parts.environment.refresh()
-    }
+    yield* followLog(this.#running().parts, log, from, options, this.#stopping.signal)
   }
 
   async health(): Promise<StreamHealth> {
@@ -132,12 +138,12 @@ export class EmbeddedStream implements Stream {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#started?.parts.bell.ring()
-    clearInterval(this.#started?.retention)
+    const tidied = this.#started?.housekeeping.stop()
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop()))
     if (!this.#started) return
-    const { appenders, retaining } = this.#started
-    await Promise.all([appenders.calls.idle(), appenders.journal.idle(), retaining])
-    this.#started.parts.bell.close()
+    const { appenders, parts } = this.#started
+    await Promise.all([tidied, ...Object.values(appenders).map((appender) => appender.idle())])
+    parts.bell.close()
   }
 
   #checkSize({ key, value }: NewRecord): void {
@@ -155,23 +161,19 @@ export class EmbeddedStream implements Stream {
     if (this.#stopping.signal.aborted) throw new PosthasteError('stopping', 'The stream is stopping.')
     return this.#started
   }
-
-  #retain(journal: BatchLog): void {
-    const { environment, journalRetention, log } = this.#options
-    const started = this.#started as Started
-    started.retaining ??= applyRetention(environment, journal, journalRetention, this.#stopping.signal)
-      .catch((error: unknown) => {
-        log.warn({ err: error }, 'old journal entries cannot be removed now')
-      })
-      .finally(() => {
-        started.retaining = undefined
-      })
-  }
 }
 
 interface Started {
   readonly parts: EmbeddedParts
   readonly appenders: Readonly<Record<LogName, Appender>>
-  readonly retention: NodeJS.Timeout
-  retaining: Promise<void> | undefined
+  readonly housekeeping: Housekeeping
+}
+
+function openLogs(environment: Environment): EmbeddedLogs {
+  return {
+    calls: new BatchLog(environment, 'calls'),
+    journal: new BatchLog(environment, 'journal'),
+    control: new KeyedLog(environment, 'control'),
+    claims: new BatchLog(environment, 'claims'),
+  }
 }

@@ -1,18 +1,18 @@
-import { rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Environment } from '@posthaste/storage'
-import type { Consumer, Delivery, Progress } from '@posthaste/stream'
-import t, { type Test } from 'tap'
+import type { Delivery, Progress } from '@posthaste/stream'
+import t from 'tap'
 import { EmbeddedStream } from '../src/embedded-stream.js'
 import { Timers } from '../src/timers.js'
-import { makeDirectory, optionsFor } from './embedded-harness.js'
+import { optionsFor } from './embedded-harness.js'
+import { openStream, pull, record } from './open-stream.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 
 t.test('the data file does not grow with what flows through', async (t) => {
-  const { directory, stream, consumer } = await open(t)
+  const { directory, stream, consumer } = await openStream(t)
   const records = 50_000
   const lot = Array.from({ length: 250 }, (_, index) => ({ key: `key-${index}`, value: Buffer.alloc(KIB, index) }))
   let appended = 0
@@ -31,7 +31,7 @@ t.test('the data file does not grow with what flows through', async (t) => {
 })
 
 t.test('timers that are overdue come in the order of their time, and those of one time as they were put', async (t) => {
-  const { stream, consumer } = await open(t)
+  const { stream, consumer } = await openStream(t)
   await stream.append('calls', [record('cause'), record('cause')])
   const causes = await pull(consumer, 2)
   const dues = [5, 3, 9, 3, 1, 5]
@@ -44,7 +44,7 @@ t.test('timers that are overdue come in the order of their time, and those of on
 })
 
 t.test('very many overdue timers come in portions, and progress says that there are more', async (t) => {
-  const { stream, consumer } = await open(t)
+  const { stream, consumer } = await openStream(t)
   await stream.append('calls', [record('cause')])
   const [cause] = (await pull(consumer, 1)) as [Delivery]
   const count = 10_000
@@ -64,7 +64,7 @@ t.test('very many overdue timers come in portions, and progress says that there 
 })
 
 t.test('whoever stands by is told of timers that are due too', async (t) => {
-  const { environment, stream, consumer } = await open(t)
+  const { environment, stream, consumer } = await openStream(t)
   const other = new EmbeddedStream(optionsFor(environment))
   await other.start()
   t.teardown(() => other.stop())
@@ -81,7 +81,7 @@ t.test('whoever stands by is told of timers that are due too', async (t) => {
 })
 
 t.test('a watchdog that was put off goes with its call', async (t) => {
-  const { environment, stream, consumer } = await open(t)
+  const { environment, stream, consumer } = await openStream(t)
   const timers = new Timers(environment)
   await stream.append('calls', [record('a')])
   const [delivery] = (await pull(consumer, 1)) as [Delivery]
@@ -97,7 +97,7 @@ t.test('a watchdog that was put off goes with its call', async (t) => {
 })
 
 t.test('a watchdog that is overdue when it is put does not come due with what else is', async (t) => {
-  const { environment, stream, consumer } = await open(t)
+  const { environment, stream, consumer } = await openStream(t)
   await stream.append('calls', [record('cause'), record('busy'), record('long')])
   const [cause, busy, long] = (await pull(consumer, 3)) as [Delivery, Delivery, Delivery]
   await cause.complete({ timers: [{ ...record('timer'), dueMs: 1 }] })
@@ -118,7 +118,7 @@ t.test('a watchdog that is overdue when it is put does not come due with what el
 })
 
 t.test('an append that fails does not spoil the next one', async (t) => {
-  const { environment, stream } = await open(t)
+  const { environment, stream } = await openStream(t)
   const wrong = environment.commit(() => {
     throw new Error('wrong')
   })
@@ -133,7 +133,7 @@ t.test('an append that fails does not spoil the next one', async (t) => {
 })
 
 t.test('what waits to be written is bounded', async (t) => {
-  const { stream } = await open(t)
+  const { stream } = await openStream(t)
   const { recordBytesMax } = stream.supports
   const largest = { key: 'a', value: Buffer.alloc(recordBytesMax) }
   const ends = await Promise.allSettled(Array.from({ length: 6 }, () => stream.append('calls', [largest])))
@@ -146,7 +146,7 @@ t.test('what waits to be written is bounded', async (t) => {
 t.test(
   'on a disk that is full but for the reserve nothing is accepted, and what was accepted is worked off',
   async (t) => {
-    const { environment, stream, consumer } = await open(t)
+    const { environment, stream, consumer } = await openStream(t)
     await stream.append('calls', [record('a')])
     const [delivery] = (await pull(consumer, 1)) as [Delivery]
     environment.takeRoom = () => false
@@ -156,29 +156,3 @@ t.test(
     t.equal(await delivery.complete({ journal: [record('ended')] }), 'done')
   },
 )
-
-async function open(t: Test): Promise<{
-  directory: string
-  environment: Environment
-  stream: EmbeddedStream
-  consumer: Consumer
-}> {
-  const directory = makeDirectory()
-  const environment = new Environment({ directory, reserveBytes: 0 })
-  const stream = new EmbeddedStream(optionsFor(environment))
-  t.teardown(async () => {
-    await stream.stop()
-    await environment.close()
-    rmSync(directory, { recursive: true })
-  })
-  await stream.start()
-  return { directory, environment, stream, consumer: await stream.consume('group') }
-}
-
-function pull(consumer: Consumer, recordsMax: number, waitMs = 1_000): Promise<Delivery[]> {
-  return consumer.pull({ recordsMax, bytesMax: 1e9, waitMs })
-}
-
-function record(key: string): { key: string; value: Buffer } {
-  return { key, value: Buffer.from(key) }
-}

@@ -1,64 +1,51 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Log, PosthasteError } from '@posthaste/core'
-import type { Completed, Effects, NewTimer } from '@posthaste/stream'
-import { comesBack, EffectRecords } from './effect-records.js'
+import type { Completed, Effects, NewRecord, NewTimer } from '@posthaste/stream'
+import { comesBack, type EffectRecords } from './effect-records.js'
 import type { GroupMember } from './group-member.js'
 import type { DeliverySource, KafkaDelivery } from './kafka-delivery.js'
 import type { OwnedPartition } from './owned-partition.js'
 import { type Outgoing, turnText } from './record-codec.js'
-import type { Sender } from './sender.js'
-import type { TopicNames } from './topic-names.js'
-import type { Topics } from './topics.js'
+import { hasGivenUp, type SequelWriter } from './sequel-writer.js'
+import type { Writing } from './writing.js'
 
-const RETRY_MS = 250
-const WARN_EVERY_MS = 5_000
 const TRUST_LOOK_MS = 50
-/** How long writing goes on after the stop. */
-export const STOPPED_GIVE_UP_MS = 5_000
-/** How long it goes on for a delivery whose partition was lost: the next owner finds the entry, whenever it comes. */
-const LOST_GIVE_UP_MS = 60_000
 /** How much longer a watchdog waits if it comes due while its call is still running here. */
 const WATCHDOG_MORE_MS = 10_000
 
 export interface CompleterParts {
-  readonly sender: Sender
+  readonly writing: Writing
+  readonly records: EffectRecords
+  readonly sequels: SequelWriter
   readonly member: GroupMember
-  readonly names: TopicNames
-  readonly topics: Topics
-  readonly log: Log
   /** The partition as this member owns it now, if it does. */
   owned(partition: number): OwnedPartition | undefined
 }
 
 /**
- * Writes what follows from deliveries: the journal first, which decides, then timers and children; then the record
- * counts as completed, and the next checkpoint says so.
+ * Writes what follows from deliveries: the journal first, which decides, then the rest; then the record counts as
+ * completed, and the next checkpoint says so.
  */
 export class Completer implements DeliverySource {
   readonly #parts: CompleterParts
-  readonly #busy = new Set<Promise<unknown>>()
-  readonly #records: EffectRecords
   /** Calls that were checked out and still run, by partition and offset. */
   readonly #out = new Map<string, KafkaDelivery>()
-  #stoppedMs: number | undefined
-  #warnedMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: CompleterParts) {
     this.#parts = parts
-    this.#records = new EffectRecords(parts)
   }
 
   held(delivery: KafkaDelivery): boolean {
     const { state } = delivery.partition
-    return (state === 'owned' || delivery.isOut) && this.#stoppedMs === undefined && this.#parts.member.isTrusted
+    const { member, writing } = this.#parts
+    return (state === 'owned' || delivery.isOut) && !writing.isStopped && member.isTrusted
   }
 
   write(delivery: KafkaDelivery, effects: Effects): Promise<Completed> {
-    return this.#while(this.#write(delivery, effects))
+    return this.#parts.writing.track(this.#write(delivery, effects))
   }
 
-  checkOut(delivery: KafkaDelivery, watchdog: NewTimer): Promise<Completed> {
-    return this.#while(this.#checkOut(delivery, watchdog))
+  checkOut(delivery: KafkaDelivery, watchdog: NewTimer, notes: readonly NewRecord[]): Promise<Completed> {
+    return this.#parts.writing.track(this.#checkOut(delivery, watchdog, notes))
   }
 
   /** Whether the call that was checked out at `at` still runs here. */
@@ -68,14 +55,9 @@ export class Completer implements DeliverySource {
 
   /** Puts a watchdog off. Resolves false if that cannot be stored. */
   putOff(partition: number, watchdog: Omit<NewTimer, 'dueMs'>, at: number): Promise<boolean> {
+    const { records, writing } = this.#parts
     const timer = { ...watchdog, dueMs: Date.now() + WATCHDOG_MORE_MS }
-    return this.#while(this.#sendUntilStored([this.#records.watchdog(timer, partition, at)], undefined))
-  }
-
-  /** Resolves once what was asked for so far is written, or given up. */
-  async stop(): Promise<void> {
-    this.#stoppedMs ??= performance.now()
-    while (this.#busy.size > 0) await Promise.all(this.#busy)
+    return writing.track(writing.untilStored([records.watchdog(timer, partition, at)]))
   }
 
   /** Nothing goes on. */
@@ -86,11 +68,12 @@ export class Completer implements DeliverySource {
 
   async #write(delivery: KafkaDelivery, effects: Effects): Promise<Completed> {
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
-    const entries = this.#records.entries(effects, delivery)
+    const { records, sequels } = this.#parts
+    const entries = records.entries(effects, delivery)
     const isBack = comesBack(effects, delivery)
     if (!this.#mayWrite(delivery, entries.length > 0)) return this.#lost(delivery)
     if (entries.length > 0) {
-      if (!(await this.#sendUntilStored(entries, delivery))) return this.#lost(delivery)
+      if (!(await this.#untilStored(entries, delivery))) return this.#lost(delivery)
       if (!(await this.#counts(delivery, entries))) return this.#takenByAnother(delivery, entries)
       if (!this.#owner(delivery)) return this.#leaveToOwner(delivery)
     } else if (this.#isOvertaken(delivery)) return this.#takenByAnother(delivery, [])
@@ -98,30 +81,29 @@ export class Completer implements DeliverySource {
     else if (!effects.again) delivery.partition.ledger.gaveUp(delivery, delivery.turn)
     // Before it comes: its call is to be found ended.
     if (isBack) this.#letGo(delivery)
-    const sequels = this.#records.sequels(effects, delivery)
-    if (sequels.length > 0 && !(await this.#sendUntilStored(sequels, delivery))) return this.#lost(delivery)
+    if (!(await sequels.write(effects, delivery))) return this.#lost(delivery)
     this.#done(delivery, entries, delivery.isOut && !isBack)
     return 'done'
   }
 
   /**
-   * The watchdog first, then the journal, where the next owner finds it: after that the record is delivered no more.
-   * Should the next owner have read the journal before, it makes the call itself. That is known here by the time: its
-   * partition counts as lost here about when the next owner begins to read there. And if time deceives, so that both make
-   * the call, the first entry of the turn counts nevertheless, and only the owner writes what follows from it.
+   * The watchdog first, then in the journal what says so, where the next owner finds it: after that the record is delivered
+   * no more. Should the next owner have read the journal before, it makes the call itself. That is known here by the time:
+   * its partition counts as lost here about when the next owner begins to read there. And if time deceives, so that both
+   * make the call, the first entry of the turn counts nevertheless, and only the owner writes what follows from it.
    */
-  async #checkOut(delivery: KafkaDelivery, watchdog: NewTimer): Promise<Completed> {
+  async #checkOut(delivery: KafkaDelivery, watchdog: NewTimer, notes: readonly NewRecord[]): Promise<Completed> {
+    const { records, sequels } = this.#parts
     const { at, lost, partition } = delivery
     if (this.#mustWait(delivery)) await this.#trusted(delivery)
     if (!this.#mayWrite(delivery, true)) return this.#lost(delivery)
     // It is found there by its watchdog, which may come before this resolves.
     this.#out.set(keyOf(delivery), delivery)
-    const timer = this.#records.watchdog(watchdog, partition.partition, at)
-    const note = this.#records.checkOut(watchdog, delivery)
-    for (const record of [timer, note]) {
-      if (!(await this.#sendUntilStored([record], delivery))) return this.#lost(delivery)
-    }
-    if (!(await this.#counts(delivery, [note]))) return this.#takenByAnother(delivery, [note])
+    const timer = records.watchdog(watchdog, partition.partition, at)
+    if (!(await sequels.send([timer], notes, delivery))) return this.#lost(delivery)
+    const out = records.checkOut(watchdog, delivery)
+    if (!(await this.#untilStored([out], delivery))) return this.#lost(delivery)
+    if (!(await this.#counts(delivery, [out]))) return this.#takenByAnother(delivery, [out])
     if (lost.aborted) {
       // The next owner may have found it in time all the same. Then the call is to be made again now, not at its deadline.
       await this.#leaveToOwner(delivery)
@@ -129,7 +111,7 @@ export class Completer implements DeliverySource {
     }
     delivery.isOut = true
     partition.deliveries.delete(delivery)
-    partition.ledger.passed([note.offset])
+    partition.ledger.passed([out.offset])
     partition.complete(at)
     return 'done'
   }
@@ -149,20 +131,13 @@ export class Completer implements DeliverySource {
     this.#letGo(delivery)
   }
 
-  /**
-   * Whether the entries are the first of their turn. Where the journal goes on from is known, so a gap before them means
-   * that another wrote there: an owner of before, late. Then the gap is read.
-   */
+  /** Whether the entries are the first of their turn. */
   async #counts(delivery: KafkaDelivery, entries: readonly Outgoing[]): Promise<boolean> {
     const { turn } = delivery
     const owner = this.#owner(delivery)
     if (!owner) return true
-    const { ledger } = owner
-    const first = entries[0]?.offset ?? ledger.end
-    const { end } = ledger
-    for (const { offset } of entries) ledger.stored(offset)
-    await (first <= end ? owner.journalRead : owner.readJournal(end, first))
-    return turn === undefined || !ledger.isTaken(turn)
+    await owner.journal.stored(entries.map(({ offset }) => offset))
+    return turn === undefined || !owner.ledger.isTaken(turn)
   }
 
   /** Another recorded the turn first: what follows from its entry is to be written by whoever begins the record anew. */
@@ -193,7 +168,7 @@ export class Completer implements DeliverySource {
     const { watchdog } = delivery
     // Before the watchdog comes: its call is to be found ended.
     this.#letGo(delivery)
-    if (watchdog) await this.#sendUntilStored([this.#records.earlyWatchdog(watchdog, delivery)], delivery)
+    if (watchdog) await this.#untilStored([this.#parts.records.earlyWatchdog(watchdog, delivery)], delivery)
     return 'done'
   }
 
@@ -209,39 +184,14 @@ export class Completer implements DeliverySource {
     delivery.partition.deliveries.delete(delivery)
   }
 
-  /** Tries until it is stored. Resolves false if the delivery was lost, or all was stopped, for too long. */
-  async #sendUntilStored(records: readonly Outgoing[], delivery: KafkaDelivery | undefined): Promise<boolean> {
-    for (;;) {
-      try {
-        await this.#parts.sender.send(records)
-        return true
-      } catch (error) {
-        this.#warn(error)
-        // The stream is stopped: nothing can be sent any more.
-        if (error instanceof PosthasteError && error.code === 'stopping') return false
-        if (this.#hasGivenUp(delivery)) return false
-      }
-      await sleep(RETRY_MS)
-    }
-  }
-
-  #hasGivenUp(delivery: KafkaDelivery | undefined): boolean {
-    const nowMs = performance.now()
-    const stoppedMs = this.#stoppedMs ?? nowMs
-    const lostMs = delivery?.partition.lostMs ?? nowMs
-    return nowMs - stoppedMs > STOPPED_GIVE_UP_MS || nowMs - lostMs > LOST_GIVE_UP_MS
-  }
-
-  /** Once for all that fail at about one time. */
-  #warn(error: unknown): void {
-    if (performance.now() - this.#warnedMs < WARN_EVERY_MS) return
-    this.#warnedMs = performance.now()
-    this.#parts.log.warn({ err: error, records: this.#busy.size }, 'what was called cannot be recorded; trying again')
+  #untilStored(records: readonly Outgoing[], delivery: KafkaDelivery): Promise<boolean> {
+    return this.#parts.writing.untilStored(records, () => hasGivenUp(delivery))
   }
 
   /** Whether it is not known now if this is still a member of the group. */
   #mustWait({ isOut, partition }: KafkaDelivery): boolean {
-    return !isOut && partition.state === 'owned' && !this.#parts.member.isTrusted && this.#stoppedMs === undefined
+    const { member, writing } = this.#parts
+    return !isOut && partition.state === 'owned' && !member.isTrusted && !writing.isStopped
   }
 
   async #trusted(delivery: KafkaDelivery): Promise<void> {
@@ -253,17 +203,8 @@ export class Completer implements DeliverySource {
    * what followed from it here as well.
    */
   #mayWrite({ isOut, lost, partition }: KafkaDelivery, isRecorded: boolean): boolean {
-    if (lost.aborted || this.#stoppedMs !== undefined) return false
+    if (lost.aborted || this.#parts.writing.isStopped) return false
     return isOut || partition.state === 'owned' || (partition.state === 'losing' && isRecorded)
-  }
-
-  #while<T>(work: Promise<T>): Promise<T> {
-    this.#busy.add(work)
-    const done = (): void => {
-      this.#busy.delete(work)
-    }
-    work.then(done, done)
-    return work
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Effects, NewRecord, NewTimer } from '@posthaste/stream'
-import type { KafkaDelivery } from './kafka-delivery.js'
 import { decideLane } from './lanes.js'
 import { partitionOf } from './partition-of.js'
 import {
+  actedHeaders,
   checkedOutHeaders,
   journalHeaders,
+  noteHeaders,
   type Outgoing,
   outgoing,
   timerHeaders,
@@ -13,10 +14,16 @@ import {
 import type { TopicNames } from './topic-names.js'
 import type { Topics } from './topics.js'
 
-/** The parts of a delivery that tell where its effects belong. */
-type Place = Pick<KafkaDelivery, 'at' | 'isOut' | 'partition'>
+/** What effects follow from: tells where they belong. */
+export interface Place {
+  /** Offset of the record; `NO_RECORD` if none is in hand. */
+  readonly at: number
+  /** Whether it was checked out. */
+  readonly isOut: boolean
+  readonly partition: { readonly partition: number; readonly writer: string }
+}
 
-/** Makes the records that deliveries give rise to, each for its topic and partition. */
+/** Makes the records that deliveries and acts give rise to, each for its topic and partition. */
 export class EffectRecords {
   readonly #names: TopicNames
   readonly #topics: Topics
@@ -31,18 +38,30 @@ export class EffectRecords {
     return journal.map((record) => outgoing(this.#names.journal, partition, record, about))
   }
 
+  /** The entries of a turn whose record is not in hand. */
+  actedEntries({ journal = [] }: Effects, { partition: { partition, writer } }: Place): Outgoing[] {
+    return journal.map((record) => outgoing(this.#names.journal, partition, record, actedHeaders(writer)))
+  }
+
   /** What follows from entries, or brings the record back. */
   sequels(effects: Effects, place: Place): Outgoing[] {
     const { children = [], timers = [] } = effects
     const { partition } = place.partition
-    const { calls } = this.#names
     const isBack = comesBack(effects, place)
     return [
       ...timers.map((timer) =>
         isBack ? this.watchdog(timer, partition, place.at, true) : this.#timer(timer, partition),
       ),
-      ...children.map((child) => outgoing(calls, partitionOf(child.key, this.#topics.partitions), child)),
+      ...this.#byKey('calls', children),
     ]
+  }
+
+  notes(notes: readonly NewRecord[] = [], { partition: { partition } }: Place): Outgoing[] {
+    return notes.map((note) => outgoing(this.#names.journal, partition, note, noteHeaders()))
+  }
+
+  control({ control = [] }: Effects): Outgoing[] {
+    return this.#byKey('control', control)
   }
 
   watchdog(timer: NewTimer, partition: number, at: number, isEarly = false): Outgoing {
@@ -59,6 +78,11 @@ export class EffectRecords {
   checkOut({ key, generation, attempt }: NewRecord, { at, partition: { partition } }: Place): Outgoing {
     const note = { key, value: Buffer.alloc(0), ...(generation && { generation }), ...(attempt && { attempt }) }
     return outgoing(this.#names.journal, partition, note, checkedOutHeaders(at))
+  }
+
+  #byKey(log: 'calls' | 'control', records: readonly NewRecord[]): Outgoing[] {
+    const partitions = this.#topics.logPartitions[log]
+    return records.map((record) => outgoing(this.#names[log], partitionOf(record.key, partitions), record))
   }
 
   #timer(timer: NewTimer, home: number): Outgoing {

@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { PosthasteError } from '@posthaste/core'
-import type { Followed, LogName, Position, StoredRecord } from '@posthaste/stream'
+import {
+  Bell,
+  type Followed,
+  type FollowOptions,
+  type LogName,
+  type Position,
+  type StoredRecord,
+} from '@posthaste/stream'
 import type { EachBatchPayload } from 'kafkajs'
 import { slotsTogether } from './assignor.js'
-import { Bell } from './bell.js'
+import { Beats } from './beats.js'
 import { GroupMember } from './group-member.js'
 import { translate } from './kafka-errors.js'
 import { checkedOutBy, stored } from './record-codec.js'
 import type { StreamParts } from './stream-parts.js'
 import { topicOf } from './topic-names.js'
-import type { Watermark } from './watermarks.js'
+import type { Marks } from './watermarks.js'
 
 const FETCH_BYTES_MAX = 1024 * 1024
 const FETCH_WAIT_MS = 100
@@ -53,7 +60,7 @@ export class Follower {
       admin: parts.admin,
       groupId: this.#groupId,
       topics: [this.#topic],
-      slots: slotsTogether([this.#topic], parts.topics.partitions),
+      slots: slotsTogether([this.#topic], parts.topics.logPartitions[log]),
       member: '',
       sessionTimeoutMs: parts.settings.sessionTimeoutMs,
       bytesPerPartitionMax: FETCH_BYTES_MAX,
@@ -63,12 +70,15 @@ export class Follower {
         joined: () => this.#joined(),
         left: () => undefined,
         batch: (payload) => this.#takeBatch(payload),
+        nothing: (_, partition, next) => this.#take({ partition, records: [], next, bytes: 0 }),
       },
     })
   }
 
-  async *run(from: Position | 'start', untilEnd: boolean, signal: AbortSignal): AsyncGenerator<Followed> {
-    const marks = await this.#parts.watermarks.of(this.#topic).catch((error: unknown) => {
+  async *run(from: Position | 'start', options: FollowOptions & { signal: AbortSignal }): AsyncGenerator<Followed> {
+    const { beats: wantsBeats = false, signal, untilEnd = false } = options
+    const askMarks = (): Promise<Marks> => this.#parts.watermarks.of(this.#topic)
+    const marks = await askMarks().catch((error: unknown) => {
       throw translate(error)
     })
     const ends = new Map([...marks].map(([partition, { high }]) => [partition, high]))
@@ -81,26 +91,41 @@ export class Follower {
     const isAtEnd = (): boolean => this.#offsets.every((offset, partition) => offset >= (ends.get(partition) ?? 0))
     if (untilEnd && isAtEnd()) return
     this.#member.start()
+    const beats = new Beats(askMarks, (marks) => {
+      this.#pass(marks)
+      this.#bell.ring()
+    })
+    if (wantsBeats) beats.start()
     try {
       while (!signal.aborted && !(untilEnd && isAtEnd())) {
+        const asOfMs = beats.take(this.#offsets)
+        if (asOfMs !== undefined) {
+          yield { records: [], position: this.#position, asOfMs }
+          continue
+        }
         const batch = this.#next()
         if (!batch) {
-          if (!(await this.#bell.wait(LOOK_MS, signal))) await this.#passTrimmed()
+          if (!(await this.#bell.wait(LOOK_MS, signal))) await askMarks().then((marks) => this.#pass(marks), ignore)
           continue
         }
         const end = untilEnd ? (ends.get(batch.partition) ?? 0) : Number.POSITIVE_INFINITY
         const records = batch.next > end ? batch.records.filter(({ offset }) => offset < end) : batch.records
         this.#offsets[batch.partition] = Math.min(batch.next, Math.max(end, this.#offsets[batch.partition] as number))
-        if (records.length > 0) yield { records, position: JSON.stringify(this.#offsets) }
+        if (records.length > 0) yield { records, position: this.#position }
       }
     } finally {
+      beats.stop()
       await this.#member.stop()
       await this.#parts.admin.deleteGroups([this.#groupId]).catch(() => undefined)
     }
   }
 
-  async #passTrimmed(): Promise<void> {
-    const marks = await this.#parts.watermarks.of(this.#topic).catch(() => new Map<number, Watermark>())
+  get #position(): Position {
+    return JSON.stringify(this.#offsets)
+  }
+
+  /** Passes over what was trimmed. */
+  #pass(marks: Marks): void {
     for (const [partition, { low }] of marks) {
       if (this.#batches.length > 0 || (this.#offsets[partition] ?? 0) >= low) continue
       this.#offsets[partition] = low
@@ -126,9 +151,15 @@ export class Follower {
       bytes += record.value.length
     }
     const next = Math.max(from, Number(batch.lastOffset()) + 1)
-    this.#readOffsets[partition] = next
     resolveOffset(batch.lastOffset())
-    this.#batches.push({ partition, records, next, bytes })
+    this.#take({ partition, records, next, bytes })
+  }
+
+  #take(batch: Batch): void {
+    const { bytes, next, partition } = batch
+    if (next <= (this.#readOffsets[partition] ?? 0)) return
+    this.#readOffsets[partition] = next
+    this.#batches.push(batch)
     this.#bytes += bytes
     if (this.#bytes > QUEUE_BYTES_MAX) this.#pauseAll()
     this.#bell.ring()
@@ -150,6 +181,8 @@ export class Follower {
     for (const partition of this.#readOffsets.keys()) this.#member.pause(this.#topic, partition)
   }
 }
+
+function ignore(): void {}
 
 function readPosition(position: Position): number[] {
   try {

@@ -39,6 +39,8 @@ export interface GroupEvents {
   /** Nothing is owned any more, until it has joined again. */
   left(): void
   batch(payload: EachBatchPayload): void
+  /** Where something stood before `next` there is nothing to be read: marks of transactions, or what these gave up. */
+  nothing?(topic: string, partition: number, next: number): void
   /** The broker confirmed that this is a member. */
   confirmed?(): void
   /** A fetch begins. */
@@ -246,6 +248,9 @@ export class GroupMember {
         events.confirmed?.()
       }),
     )
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { batchSize, lastOffset, partition, topic } }) => {
+      if (batchSize === 0) whileCurrent(() => events.nothing?.(topic, partition, Number(lastOffset) + 1))
+    })
     consumer.on(consumer.events.FETCH_START, () => whileCurrent(() => events.fetching?.()))
   }
 

@@ -1,5 +1,10 @@
+import type { Progress } from '@posthaste/stream'
 import { type Admin, AssignerProtocol } from 'kafkajs'
 import { memberDataOf } from './assignor.js'
+import type { OwnedPartition } from './owned-partition.js'
+import type { Watermark } from './watermarks.js'
+
+type PlaceProgress = Omit<Progress, 'partition' | 'overdue'>
 
 /** What the group knows of a partition of `calls`. */
 export interface GroupProgress {
@@ -26,6 +31,33 @@ export async function groupProgress(admin: Admin, groupId: string, topic: string
       { committed: Number(offset), member: members.get(partition) },
     ]),
   )
+}
+
+/** How far `member` has come, which owns the partition. */
+export function progressHere(
+  { deliveries, prefix }: OwnedPartition,
+  { high }: Watermark,
+  member: string,
+): PlaceProgress {
+  const { committed } = prefix
+  // What was asked for before may have come since.
+  return { committed, end: Math.max(high, committed), inFlight: deliveries.size, owner: 'this', member }
+}
+
+/** How far others have come. While this member takes the partition nobody owns it. */
+export function progressElsewhere(
+  { high, low }: Watermark,
+  other: GroupProgress | undefined,
+  isTaking: boolean,
+): PlaceProgress {
+  const member = isTaking ? undefined : other?.member
+  return {
+    committed: Math.max(low, other?.committed ?? 0),
+    end: high,
+    inFlight: 0,
+    owner: member === undefined ? 'none' : 'other',
+    member: member ?? '',
+  }
 }
 
 /** None while the group is rebalancing. */

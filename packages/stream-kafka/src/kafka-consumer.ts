@@ -1,19 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Consumer, Delivery, Progress, PullOptions } from '@posthaste/stream'
-import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
+import {
+  type Acted,
+  Bell,
+  type Consumer,
+  type Delivery,
+  type Effects,
+  type Progress,
+  type PullOptions,
+  type Turn,
+} from '@posthaste/stream'
+import type { EachBatchPayload } from 'kafkajs'
+import { Acts } from './acts.js'
 import { slotsTogether } from './assignor.js'
-import { Bell } from './bell.js'
 import { Checkpoints } from './checkpoints.js'
-import { Completer, STOPPED_GIVE_UP_MS } from './completer.js'
+import { Completer } from './completer.js'
+import { EffectRecords } from './effect-records.js'
 import { GroupMember, type Meanwhile } from './group-member.js'
-import { groupProgress } from './group-progress.js'
+import { groupProgress, progressElsewhere, progressHere } from './group-progress.js'
 import { KafkaDelivery } from './kafka-delivery.js'
 import { translate } from './kafka-errors.js'
 import { OwnedPartition, type PartitionParts } from './owned-partition.js'
-import type { QueuedWatchdog } from './record-queue.js'
+import { SequelWriter } from './sequel-writer.js'
 import type { StreamParts } from './stream-parts.js'
 import { SETTLE_MS, takeOver } from './takeover.js'
 import { TimerMover } from './timer-mover.js'
+import { watchdogCame } from './watchdogs.js'
+import { STOPPED_GIVE_UP_MS, Writing } from './writing.js'
 
 const FETCH_BYTES_MAX = 1024 * 1024
 const FETCH_WAIT_MS = 100
@@ -29,7 +41,9 @@ export class KafkaConsumer implements Consumer {
   readonly #bell = new Bell()
   readonly #stopping = new AbortController()
   readonly #member: GroupMember
+  readonly #writing: Writing
   readonly #completer: Completer
+  readonly #acts: Acts
   readonly #checkpoints: Checkpoints
   readonly #timers: TimerMover
   readonly #owned = new Map<number, OwnedPartition>()
@@ -64,13 +78,17 @@ export class KafkaConsumer implements Consumer {
         confirmed: () => this.#bell.ring(),
       },
     })
-    this.#completer = new Completer({
-      ...parts,
-      sender: parts.effects,
+    this.#writing = new Writing(parts.effects, log)
+    const writes = {
       member: this.#member,
-      log,
-      owned: (partition) => this.#owned.get(partition),
-    })
+      topics: parts.topics,
+      writing: this.#writing,
+      records: new EffectRecords(parts),
+      owned: (partition: number) => this.#owned.get(partition),
+    }
+    const sequels = new SequelWriter(writes)
+    this.#completer = new Completer({ ...writes, sequels })
+    this.#acts = new Acts({ ...writes, sequels })
     this.#checkpoints = new Checkpoints({
       ...parts,
       groupId: this.#groupId,
@@ -84,7 +102,8 @@ export class KafkaConsumer implements Consumer {
       topics: parts.names,
       changed: () => this.#bell.ring(),
       journalLow: async (partition) => (await parts.watermarks.of(journal)).get(partition)?.low ?? 0,
-      watchdogCame: (partition, watchdog, message) => void this.#watchdogCame(partition, watchdog, message),
+      watchdogCame: (partition, watchdog, message) =>
+        void watchdogCame(partition, watchdog, message, { ...parts, log, completer: this.#completer }),
     }
   }
 
@@ -106,6 +125,10 @@ export class KafkaConsumer implements Consumer {
     }
   }
 
+  act(turn: Turn, effects: Effects): Promise<Acted> {
+    return this.#acts.act(turn, effects)
+  }
+
   async progress(): Promise<readonly Progress[]> {
     // Asked first: what is moved meanwhile stands before the end that is asked for.
     const { hasOverdue } = this.#timers
@@ -118,24 +141,12 @@ export class KafkaConsumer implements Consumer {
     })
     return Array.from({ length: topics.partitions }, (_, partition): Progress => {
       const owned = this.#owned.get(partition)
-      const { high: end = 0, low = 0 } = ends.get(partition) ?? {}
-      if (owned?.state === 'owned') {
-        return {
-          partition,
-          // What was asked for before may have come since.
-          end: Math.max(end, owned.prefix.committed),
-          committed: owned.prefix.committed,
-          inFlight: owned.deliveries.size,
-          overdue: hasOverdue,
-          owner: 'this',
-          member: this.#memberText,
-        }
-      }
-      const other = others?.get(partition)
-      const owner = other?.member === undefined || owned ? 'none' : 'other'
-      const member = owner === 'other' ? (other?.member ?? '') : ''
-      const committed = Math.max(low, other?.committed ?? 0)
-      return { partition, committed, end, inFlight: 0, overdue: hasOverdue, owner, member }
+      const mark = ends.get(partition) ?? { low: 0, high: 0 }
+      const place =
+        owned?.state === 'owned'
+          ? progressHere(owned, mark, this.#memberText)
+          : progressElsewhere(mark, others?.get(partition), owned !== undefined)
+      return { partition, overdue: hasOverdue, ...place }
     })
   }
 
@@ -149,7 +160,7 @@ export class KafkaConsumer implements Consumer {
     this.#bell.ring()
     const moved = this.#timers.stop()
     const late = setTimeout(() => this.#loseAll(), WRITTEN_MS_MAX)
-    await this.#completer.stop()
+    await this.#writing.stop()
     clearTimeout(late)
     await this.#checkpoints.stop()
     this.#loseAll()
@@ -183,7 +194,7 @@ export class KafkaConsumer implements Consumer {
   #takeBatch(payload: EachBatchPayload): void {
     const partition = this.#owned.get(payload.batch.partition)
     if (payload.batch.topic === this.#parts.names.calls) partition?.takeBatch(payload)
-    else partition?.takeJournalBatch(payload)
+    else partition?.journal.takeBatch(payload)
   }
 
   #joined(slots: ReadonlySet<string>, meanwhile: Meanwhile): void {
@@ -255,35 +266,5 @@ export class KafkaConsumer implements Consumer {
     if (this.#owned.size < this.#parts.topics.partitions) return false
     for (const { state } of this.#owned.values()) if (state !== 'owned') return false
     return true
-  }
-
-  /**
-   * A watchdog has come due. While its call runs here, or the record whose place it took is still to be worked on, it is
-   * put off; if that has ended it is done with; else the record is delivered. To know, the journal must have been read to
-   * its end: an owner of before may have recorded the end.
-   *
-   * One that is early is never put off: the other is still to come, and the end of a call that runs brings one more.
-   */
-  async #watchdogCame(partition: OwnedPartition, watchdog: QueuedWatchdog, message: KafkaMessage): Promise<void> {
-    const { record, watched } = watchdog
-    const { at, isEarly } = watched
-    try {
-      if (!this.#completer.runs(partition.partition, at) && !partition.ledger.hasEndedOut(at)) {
-        const journal = await this.#parts.watermarks.of(this.#parts.names.journal)
-        await partition.readJournal(partition.ledger.end, journal.get(partition.partition)?.high ?? 0)
-      }
-    } catch (error) {
-      this.#parts.settings.log.warn({ err: error }, 'the journal cannot be read; a watchdog is delivered unseen')
-    }
-    if (partition.state !== 'owned') return
-    const { ledger, prefix } = partition
-    const runs = this.#completer.runs(partition.partition, at)
-    if (!runs && ledger.hasEndedOut(at)) {
-      if (!isEarly) ledger.dropOut(at)
-    } else if (!isEarly && (runs || !prefix.isCompleted(at))) {
-      const key = message.key?.toString() ?? ''
-      if (!(await this.#completer.putOff(partition.partition, { ...record, key }, at))) return
-    } else if (!runs) return partition.deliver(watchdog)
-    partition.complete(record.offset)
   }
 }

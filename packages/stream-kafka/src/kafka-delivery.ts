@@ -1,4 +1,4 @@
-import type { Begun, Completed, Delivery, Effects, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
 import type { Claimant } from './ledger.js'
 import type { OwnedPartition } from './owned-partition.js'
 import { turnText, type Watched } from './record-codec.js'
@@ -11,7 +11,7 @@ const LEFT_ALONE_MS = 250
 export interface DeliverySource {
   held(delivery: KafkaDelivery): boolean
   write(delivery: KafkaDelivery, effects: Effects): Promise<Completed>
-  checkOut(delivery: KafkaDelivery, watchdog: NewTimer): Promise<Completed>
+  checkOut(delivery: KafkaDelivery, watchdog: NewTimer, notes: readonly NewRecord[]): Promise<Completed>
 }
 
 /** A record in the hands of a Kafka consumer. */
@@ -70,9 +70,11 @@ export class KafkaDelivery implements Delivery, Claimant {
     return !this.#loss.signal.aborted && this.#source.held(this)
   }
 
-  begin(turn: Turn): Begun {
+  begin(turn: Turn): Begun | Promise<Begun> {
     this.#turn = turnText(turn)
-    return this.partition.ledger.begin(turn, this)
+    // Whether it is a copy shows when that is over: what is given up after all has no other record.
+    const act = this.partition.acts.under(this.#turn)
+    return act ? act.then(() => this.begin(turn)) : this.partition.ledger.begin(turn, this)
   }
 
   complete(effects: Effects = {}): Promise<Completed> {
@@ -83,9 +85,9 @@ export class KafkaDelivery implements Delivery, Claimant {
     return this.#completed
   }
 
-  checkOut(watchdog: NewTimer): Promise<Completed> {
+  checkOut(watchdog: NewTimer, notes: readonly NewRecord[] = []): Promise<Completed> {
     if (!this.#completed) this.#watchdog ??= watchdog
-    this.#checkedOut ??= this.#completed ?? this.#source.checkOut(this, watchdog)
+    this.#checkedOut ??= this.#completed ?? this.#source.checkOut(this, watchdog, notes)
     return this.#checkedOut
   }
 }

@@ -26,7 +26,7 @@ export interface KafkaStreamOptions {
   readonly brokers: string
   /** The names of topics and groups begin with it and a dot. `posthaste` if left out. */
   readonly prefix?: string
-  /** Of `calls` and of the journal, when they are created: 24 if left out. */
+  /** Of each log, when it is created: 24 if left out. */
   readonly partitions?: number
   /** Of each lane of timers, when it is created: 8 if left out. */
   readonly timerPartitions?: number
@@ -37,6 +37,8 @@ export interface KafkaStreamOptions {
   /** Copies that must have a record before it counts as durable: 2 of 3 or more, else 1, if left out. */
   readonly minInsyncReplicas?: number
   readonly journalRetention: Retention
+  /** How long claims are kept: a day if left out. */
+  readonly claimRetentionMs?: number
   readonly ssl?: boolean | SslFiles
   readonly sasl?: Sasl
   /** How long a member that says nothing keeps what it owns: 30 s if left out. */
@@ -66,6 +68,7 @@ export interface Settings extends KafkaStreamOptions {
   readonly partitions: number
   readonly timerPartitions: number
   readonly timerLanes: number
+  readonly claimRetentionMs: number
   readonly sessionTimeoutMs: number
   readonly commitEveryMs: number
   readonly trimEveryMs: number
@@ -80,6 +83,7 @@ export function settingsOf(options: KafkaStreamOptions): Settings {
     partitions: 24,
     timerPartitions: 8,
     timerLanes: LANES,
+    claimRetentionMs: 86_400_000,
     sessionTimeoutMs: 30_000,
     commitEveryMs: 500,
     trimEveryMs: 5_000,

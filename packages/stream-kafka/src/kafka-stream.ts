@@ -65,6 +65,7 @@ export class KafkaStream implements Stream {
     return {
       recordBytesMax: this.#recordBytesMax,
       machines: true,
+      owners: true,
       members: 'share',
       atomic: false,
       watchdogs: true,
@@ -86,7 +87,7 @@ export class KafkaStream implements Stream {
       const { appends, availability, parts } = this.#running()
       if (records.length === 0) return Promise.resolve()
       const topic = topicOf(parts.names, log)
-      const { partitions } = parts.topics
+      const partitions = parts.topics.logPartitions[log]
       const batch = records.map((record) => {
         this.#checkSize(record)
         return outgoing(topic, partitionOf(record.key, partitions), record)
@@ -119,7 +120,7 @@ export class KafkaStream implements Stream {
     })
     this.#following.add(running)
     try {
-      yield* new Follower(parts, log).run(from, options.untilEnd ?? false, stop)
+      yield* new Follower(parts, log).run(from, { ...options, signal: stop })
     } finally {
       this.#following.delete(running)
       ended()

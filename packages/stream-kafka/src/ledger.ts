@@ -1,47 +1,17 @@
 import { type Begun, CompletedPrefix, type Turn } from '@posthaste/stream'
-import { type About, turnText, type Watched } from './record-codec.js'
+import { EndedCalls } from './ended-calls.js'
+import { EndedTurns } from './ended-turns.js'
+import { type Entry, OpenEntries } from './open-entries.js'
+import { turnText, type Watched } from './record-codec.js'
 
-/** Turns of which it is remembered that they ended, so that copies are known. */
-const ENDED_MAX = 5_000
-/** How long after its time a watchdog is still expected: calls run for an hour at the most. */
-const WATCHDOG_MS_MAX = 3_600_000 + 300_000
-/**
- * How long an entry waits for its turn to come back whose record is completed: nobody can tell whether that was put off
- * or is done with. What is put off comes back within thirty seconds, and may have to wait for a new owner of the timers.
- */
-const LATE_MS = 90_000
-/** Of these, so many are kept. */
-const LATE_MAX = 1_000
-
-/** An entry of the journal that was read. */
-export interface Entry {
-  readonly offset: number
-  readonly turn: Turn
-  readonly value: Uint8Array
-  /** Undefined if it was not written with a completion. */
-  readonly about: About | undefined
-}
-
-/** What `begin` and `complete` say of a delivery. */
+/** What `begin` and `complete` say of a delivery, or of whoever acts for a turn without one. */
 export interface Claimant {
-  /** Offset of its record. */
+  /** Offset of its record; `NO_RECORD` if it has none. */
   readonly at: number
   readonly watched: Watched | undefined
 }
 
-/** An entry whose effects may be missing. */
-interface Open {
-  readonly entry: Entry
-  /** Who was told of it, and writes its effects. */
-  told: Claimant | undefined
-  /** Since when its record is known to be completed, by `performance.now`. */
-  lateMs: number | undefined
-}
-
-interface EndedOut {
-  readonly offset: number
-  readonly forgetMs: number
-}
+export const NO_RECORD = -1
 
 /**
  * What is known of the turns of one partition: those in work, those that ended, and entries of the journal whose
@@ -50,6 +20,9 @@ interface EndedOut {
  *
  * An entry of another is told to whatever brings its turn next: its record, what that was moved aside to, or the
  * watchdog of a call that was checked out. That its record is completed does not say that its effects are written.
+ *
+ * An entry that was written without a record in hand ends its turn and is done with: nothing of what follows from it is
+ * for its record to write, which may come in a year or never.
  */
 export class Ledger {
   readonly #writer: string
@@ -57,15 +30,13 @@ export class Ledger {
   /** Of journal offsets: what is completed with its effects. */
   readonly #journal: CompletedPrefix
   readonly #working = new Map<string, Claimant>()
-  readonly #ended = new Set<string>()
-  /** Entries of others whose effects may be missing, by their turn. */
-  readonly #open = new Map<string, Open>()
+  readonly #ended = new EndedTurns()
+  readonly #open = new OpenEntries()
   /** Entries of ours, by their turn, that were read before they were acknowledged: their effects are still to be written. */
   readonly #unacknowledged = new Map<string, number[]>()
   /** Records that an owner of before had checked out, by the offset of what says so. */
   readonly #inheritedOut = new Map<number, number>()
-  /** Calls that were checked out and ended, by the offset of their record, until their watchdog is dropped. */
-  readonly #endedOut = new Map<number, EndedOut>()
+  readonly #endedOut = new EndedCalls()
   #end: number
   #readEnd = 0
 
@@ -94,9 +65,7 @@ export class Ledger {
 
   /** Position of the journal from which the next owner must read. */
   get marks(): number {
-    let marks = this.position
-    for (const { offset } of this.#endedOut.values()) marks = Math.min(marks, offset)
-    return marks
+    return this.#endedOut.lowest(this.position)
   }
 
   /**
@@ -110,6 +79,24 @@ export class Ledger {
     if (about?.writer === this.#writer) this.#foundOwn(text, offset)
     else if (about || isInherited) this.#foundOther(text, entry)
     else this.#journal.complete(offset)
+  }
+
+  /** Takes note of an entry that was read of a turn whose record `writer` did not have in hand. */
+  foundActed(turn: Turn, offset: number, writer: string): void {
+    const text = turnText(turn)
+    this.stored(offset)
+    if (writer === this.#writer) {
+      this.#foundOwn(text, offset)
+      return
+    }
+    if (!this.#unacknowledged.has(text)) this.#ended.add(text, offset)
+    this.#journal.complete(offset)
+  }
+
+  /** Takes note of a note that was read: nothing follows from it. */
+  foundNote(offset: number): void {
+    this.stored(offset)
+    this.#journal.complete(offset)
   }
 
   /**
@@ -130,8 +117,7 @@ export class Ledger {
     const inherited = [...this.#inheritedOut]
     this.#inheritedOut.clear()
     for (const [offset] of inherited) this.#journal.complete(offset)
-    const recorded = new Set<number>()
-    for (const { entry } of this.#open.values()) if (entry.about && !entry.about.isOut) recorded.add(entry.about.at)
+    const recorded = this.#open.recorded()
     return inherited.map(([, at]) => at).filter((at) => !recorded.has(at))
   }
 
@@ -157,6 +143,21 @@ export class Ledger {
     return this.#open.has(text) || this.#ended.has(text)
   }
 
+  /** Whether a delivery of it is in work here, or somebody acts for it. */
+  isWorking(text: string): boolean {
+    return this.#working.has(text)
+  }
+
+  /** How the turn ended, as far as that is known: the value of its first entry, or where in the journal that stands. */
+  endOf(text: string): Uint8Array | number | undefined {
+    return this.#open.get(text)?.entry.value ?? this.#ended.offsetOf(text)
+  }
+
+  /** What told of its end has left the journal: nothing is known of the turn any more. */
+  forget(text: string): void {
+    this.#ended.forget(text)
+  }
+
   /** Whether an entry of its turn was found since this delivery was begun: then it is to be begun anew, not put off. */
   isOvertaken(text: string, claimant: Claimant): boolean {
     const open = this.#open.get(text)
@@ -177,13 +178,14 @@ export class Ledger {
     const first = offsets[0]
     const open = text === undefined ? undefined : this.#open.get(text)
     const isTold = open !== undefined && open.told === claimant
-    if (text !== undefined && (isTold || first !== undefined)) this.#close(text)
+    const end = isTold ? open.entry.offset : first
+    if (text !== undefined && end !== undefined) this.#close(text, end)
     this.gaveUp(claimant, text)
     this.#expectWatchdog(claimant, isTold ? open.entry : undefined, first)
-    if (isOut) this.#endedOut.set(claimant.at, endedOut(first ?? Number.POSITIVE_INFINITY))
+    if (isOut) this.#endedOut.add(claimant.at, first ?? Number.POSITIVE_INFINITY)
   }
 
-  /** A check-out of ours was stored, or entries that are history: nothing follows from them. */
+  /** A check-out of ours was stored, or notes, or entries that are history: nothing follows from them. */
   passed(offsets: readonly number[], text?: string): void {
     // Of a call that outlived the loss of its partition it may be the very one that was found.
     const open = text === undefined ? undefined : this.#open.get(text)?.entry.offset
@@ -205,7 +207,7 @@ export class Ledger {
 
   /** The watchdog of that call is gone. */
   dropOut(at: number): void {
-    this.#endedOut.delete(at)
+    this.#endedOut.drop(at)
   }
 
   /**
@@ -213,16 +215,10 @@ export class Ledger {
    * `isInheritedDone`, whether all that was there when the partition was taken is.
    */
   expire(isCompleted: (at: number) => boolean, isInheritedDone: boolean, nowMs = performance.now()): void {
-    for (const [at, { forgetMs }] of this.#endedOut) if (forgetMs < nowMs) this.#endedOut.delete(at)
-    const late: string[] = []
-    for (const [text, open] of this.#open) {
-      const { about } = open.entry
-      if (this.#working.has(text) || !(about ? isCompleted(about.at) : isInheritedDone)) continue
-      open.lateMs ??= nowMs
-      if (nowMs - open.lateMs > (about?.isOut ? WATCHDOG_MS_MAX : LATE_MS)) this.#letGo(text, open)
-      else if (!about?.isOut) late.push(text)
-    }
-    for (const text of late.slice(0, -LATE_MAX)) this.#letGo(text, this.#open.get(text) as Open)
+    this.#endedOut.expire(nowMs)
+    const isAwaited = (text: string, { about }: Entry): boolean =>
+      this.#working.has(text) || !(about ? isCompleted(about.at) : isInheritedDone)
+    for (const text of this.#open.abandoned(isAwaited, nowMs)) this.#letGo(text)
   }
 
   #foundOwn(text: string, offset: number): void {
@@ -239,50 +235,37 @@ export class Ledger {
       return
     }
     const isTaken = this.isTaken(text)
-    this.#remember(text)
+    this.#ended.add(text, offset)
     if (offset < this.position) {
-      if (about?.isOut && offset >= this.#marks) this.#endedOut.set(about.at, endedOut(offset))
+      if (about?.isOut && offset >= this.#marks) this.#endedOut.add(about.at, offset)
     } else if (isTaken) this.#journal.complete(offset)
-    else this.#open.set(text, { entry, told: undefined, lateMs: undefined })
+    else this.#open.add(text, entry)
   }
 
-  /** The turn ended with all that follows. */
-  #close(text: string): void {
+  /** The turn ended with all that follows: so its entry at `offset` says. */
+  #close(text: string, offset: number): void {
     const open = this.#open.get(text)
     if (open) this.#journal.complete(open.entry.offset)
     this.#open.delete(text)
-    this.#remember(text)
+    this.#ended.add(text, offset)
   }
 
   /** What comes of the turn all the same is no copy any more: rather a call twice than none. */
-  #letGo(text: string, { entry }: Open): void {
-    this.#journal.complete(entry.offset)
+  #letGo(text: string): void {
+    const open = this.#open.get(text)
+    if (open) this.#journal.complete(open.entry.offset)
     this.#open.delete(text)
-    this.#ended.delete(text)
+    this.#ended.forget(text)
   }
 
   /** `told` is the entry that it was told of, `own` the offset of the one that came of it here, if any did. */
   #expectWatchdog({ watched }: Claimant, told: Entry | undefined, own: number | undefined): void {
     if (watched && !watched.isEarly) {
-      this.#endedOut.delete(watched.at)
+      this.#endedOut.drop(watched.at)
       return
     }
     const at = watched?.at ?? (told?.about?.isOut ? told.about.at : undefined)
     const entry = told?.offset ?? own
-    if (at !== undefined && entry !== undefined) this.#endedOut.set(at, endedOut(entry))
+    if (at !== undefined && entry !== undefined) this.#endedOut.add(at, entry)
   }
-
-  #remember(text: string): void {
-    this.#ended.add(text)
-    if (this.#ended.size <= ENDED_MAX) return
-    for (const oldest of this.#ended) {
-      this.#ended.delete(oldest)
-      return
-    }
-  }
-}
-
-function endedOut(offset: number): EndedOut {
-  // Never so late that it is not known when its watchdog comes.
-  return { offset, forgetMs: performance.now() + WATCHDOG_MS_MAX }
 }

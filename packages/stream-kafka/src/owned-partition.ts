@@ -2,17 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { CompletedPrefix } from '@posthaste/stream'
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs'
 import { type CheckpointData, encodeCheckpoint } from './checkpoint-codec.js'
-import type { GroupMember } from './group-member.js'
+import { type JournalParts, JournalReader } from './journal-reader.js'
 import type { KafkaDelivery } from './kafka-delivery.js'
 import { Ledger } from './ledger.js'
-import { aboutOf, checkedOutBy, stored, watchedBy } from './record-codec.js'
+import { OneByOne } from './one-by-one.js'
+import { stored, watchedBy } from './record-codec.js'
 import { type Queued, type QueuedWatchdog, RecordQueue } from './record-queue.js'
-import type { TopicNames } from './topic-names.js'
 
 /** Read ahead, a partition. */
 const QUEUE_RECORDS_MAX = 1_000
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024
-const READ_LOOK_MS = 1_000
 /** Holes in what is completed, beyond which nothing new is delivered: the checkpoint could not hold them. */
 const RANGES_MAX = 400
 
@@ -25,13 +24,9 @@ const RANGES_MAX = 400
 export type OwnerState = 'taking' | 'owned' | 'losing' | 'lost'
 
 /** What an owned partition needs of its consumer. */
-export interface PartitionParts {
-  readonly member: GroupMember
-  readonly topics: TopicNames
+export interface PartitionParts extends JournalParts {
   /** A record can be pulled. */
   readonly changed: () => void
-  /** Where the journal of a partition begins. */
-  readonly journalLow: (partition: number) => Promise<number>
   /** A watchdog came. */
   readonly watchdogCame: (partition: OwnedPartition, watchdog: QueuedWatchdog, message: KafkaMessage) => void
 }
@@ -44,6 +39,9 @@ export class OwnedPartition {
   state: OwnerState = 'taking'
   /** Deliveries whose record is not completed. */
   readonly deliveries = new Set<KafkaDelivery>()
+  /** What is done for turns without a delivery, by their text. */
+  readonly acts = new OneByOne()
+  readonly journal: JournalReader
   prefix = new CompletedPrefix(0)
   ledger: Ledger
   /** In the store of checkpoints, if there is one. */
@@ -62,17 +60,13 @@ export class OwnedPartition {
   #readOffset = 0
   #isPaused = true
   #isCrowded = false
-  #reading: Reading | undefined
-  #lastRead: Promise<void> = Promise.resolve()
-  #reads = 0
 
   constructor(partition: number, parts: PartitionParts) {
     this.partition = partition
     this.#parts = parts
     this.ledger = new Ledger(this.writer, 0)
-    const { member, topics } = parts
-    member.pause(topics.calls, partition)
-    member.pause(topics.journal, partition)
+    this.journal = new JournalReader(this, parts)
+    parts.member.pause(parts.topics.calls, partition)
   }
 
   /** Whether something can be pulled. */
@@ -96,7 +90,7 @@ export class OwnedPartition {
   rejoined(): void {
     const { member, topics } = this.#parts
     if (this.state === 'owned') member.seek(topics.calls, this.partition, this.#readOffset)
-    if (this.#reading) member.seek(topics.journal, this.partition, this.#reading.offset)
+    this.journal.rejoined()
   }
 
   takeBatch({ batch, resolveOffset }: EachBatchPayload): void {
@@ -148,43 +142,13 @@ export class OwnedPartition {
     this.isDirty = true
   }
 
-  /** Reads the journal from one offset to before another into the ledger. One at a time, in order of the calls. */
-  readJournal(from: number, to: number): Promise<void> {
-    this.#reads += 1
-    this.#lastRead = this.#lastRead
-      .then(() => this.#readJournal(from, to))
-      .finally(() => {
-        this.#reads -= 1
-      })
-    return this.#lastRead
-  }
-
-  /** The journal being read, if it is. */
-  get journalRead(): Promise<void> | undefined {
-    return this.#reads > 0 ? this.#lastRead : undefined
-  }
-
-  takeJournalBatch({ batch, resolveOffset }: EachBatchPayload): void {
-    const reading = this.#reading
-    if (!reading) return
-    for (const message of batch.messages) {
-      const offset = Number(message.offset)
-      if (offset >= reading.offset && offset < reading.to) this.#takeEntry(offset, message)
-    }
-    reading.offset = Number(batch.lastOffset()) + 1
-    resolveOffset(batch.lastOffset())
-    if (reading.offset >= reading.to) this.#endReading()
-  }
-
-  #takeEntry(offset: number, message: KafkaMessage): void {
-    const isInherited = this.state === 'taking'
-    const checkedOut = checkedOutBy(message)
-    if (checkedOut !== undefined) {
-      this.ledger.foundOut(offset, checkedOut, isInherited)
-      return
-    }
-    const turn = stored('journal', this.partition, message)
-    this.ledger.found({ offset, turn, value: turn.value, about: aboutOf(message) }, isInherited)
+  /** The value of the entry that tells how a turn ended, if that is known and still there. */
+  async endOf(turn: string): Promise<Uint8Array | undefined> {
+    const end = this.ledger.endOf(turn)
+    if (typeof end !== 'number') return end
+    const value = await this.journal.valueAt(end)
+    if (value === undefined && this.state === 'owned') this.ledger.forget(turn)
+    return value
   }
 
   /** The checkpoint as it is now; its text is undefined if there are too many holes, which ends delivering for a while. */
@@ -202,46 +166,16 @@ export class OwnedPartition {
   giveUp(): void {
     this.lostMs = performance.now()
     this.state = this.state === 'owned' ? 'losing' : 'lost'
-    this.#endReading()
+    this.journal.giveUp()
   }
 
   /** Another works on it. */
   lose(): void {
     this.lostMs ??= performance.now()
     this.state = 'lost'
-    this.#endReading()
+    this.journal.giveUp()
     for (const delivery of this.deliveries) delivery.lose()
     this.deliveries.clear()
-  }
-
-  async #readJournal(first: number, to: number): Promise<void> {
-    // Several may have asked for the same at one time.
-    const from = Math.max(first, this.ledger.readEnd)
-    if (from >= to || this.state === 'lost') return
-    const { member, topics } = this.#parts
-    let look: NodeJS.Timeout | undefined
-    await new Promise<void>((ended) => {
-      this.#reading = { offset: from, to, ended }
-      member.seek(topics.journal, this.partition, from)
-      member.resume(topics.journal, this.partition)
-      look = setInterval(() => void this.#passTrimmed(), READ_LOOK_MS)
-    })
-    clearInterval(look)
-    this.ledger.readTo(to)
-  }
-
-  /** What was to be read may have gone meanwhile, by its age. */
-  async #passTrimmed(): Promise<void> {
-    const low = await this.#parts.journalLow(this.partition).catch(() => 0)
-    if (this.#reading && low >= this.#reading.to) this.#endReading()
-  }
-
-  #endReading(): void {
-    if (!this.#reading) return
-    const { ended } = this.#reading
-    this.#reading = undefined
-    this.#parts.member.pause(this.#parts.topics.journal, this.partition)
-    ended()
   }
 
   #pause(): void {
@@ -254,11 +188,4 @@ export class OwnedPartition {
     this.#isPaused = false
     this.#parts.member.resume(this.#parts.topics.calls, this.partition)
   }
-}
-
-/** The journal being read. */
-interface Reading {
-  offset: number
-  readonly to: number
-  readonly ended: () => void
 }

@@ -13,13 +13,18 @@ const WATCHDOG = 'posthaste-watchdog'
 const ABOUT = 'posthaste-about'
 /** Of a record of the journal that is no entry, but a note for the next owner: the offset of the record that was checked out. */
 const CHECKED_OUT = 'posthaste-checked-out'
+/** Of a journal entry of a turn whose record nobody had in hand: who wrote it. */
+const ACTED = 'posthaste-acted'
+/** Of a record of the journal that tells of a turn and decides nothing. */
+const NOTE = 'posthaste-note'
 
 /** A record on its way to a topic. */
 export interface Outgoing {
   readonly topic: string
   readonly partition: number
   readonly key: string
-  readonly value: Buffer
+  /** What is empty has none: where the last record of each key is kept, that removes the key. */
+  readonly value: Buffer | null
   readonly headers: IHeaders
   /** Where it stands, once it was stored. */
   offset: number
@@ -51,7 +56,7 @@ export function outgoing(topic: string, partition: number, record: NewRecord, ex
     topic,
     partition,
     key: record.key,
-    value: Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+    value: value.length === 0 ? null : toBuffer(value),
     headers: { [TURN]: `${record.generation ?? 1}.${record.attempt ?? 1}`, ...extra },
     offset: -1,
   }
@@ -71,6 +76,14 @@ export function watchdogHeaders({ at, isEarly }: Watched): IHeaders {
 
 export function checkedOutHeaders(at: number): IHeaders {
   return { [CHECKED_OUT]: String(at) }
+}
+
+export function actedHeaders(writer: string): IHeaders {
+  return { [ACTED]: writer }
+}
+
+export function noteHeaders(): IHeaders {
+  return { [NOTE]: '' }
 }
 
 export function stored(log: LogName, partition: number, message: KafkaMessage): StoredRecord {
@@ -116,6 +129,15 @@ export function checkedOutBy(message: KafkaMessage): number | undefined {
   return text === undefined ? undefined : Number(text)
 }
 
+/** Who wrote an entry of a turn whose record nobody had in hand; undefined if it is no such entry. */
+export function actedBy(message: KafkaMessage): string | undefined {
+  return textOf(message.headers, ACTED)
+}
+
+export function isNote(message: KafkaMessage): boolean {
+  return textOf(message.headers, NOTE) !== undefined
+}
+
 /** A timer on its way to another lane, or to `calls` if `dueMs` is left out. */
 export function moved(message: KafkaMessage, topic: string, partition: number, dueMs?: number): Outgoing {
   const { [DUE]: _due, [HOME]: home, ...headers } = message.headers ?? {}
@@ -127,7 +149,7 @@ export function moved(message: KafkaMessage, topic: string, partition: number, d
     topic,
     partition,
     key: message.key?.toString() ?? '',
-    value: message.value ?? Buffer.alloc(0),
+    value: message.value,
     headers,
     offset: -1,
   }
@@ -138,8 +160,12 @@ export function turnText({ attempt = 1, generation = 1, key }: Turn): string {
 }
 
 /** Bytes that a record takes in a request, nearly. */
-export function bytesOf({ key, value }: NewRecord): number {
-  return key.length + value.length + 150
+export function bytesOf({ key, value }: Pick<Outgoing, 'key' | 'value'>): number {
+  return key.length + (value?.length ?? 0) + 150
+}
+
+function toBuffer(value: Uint8Array): Buffer {
+  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
 function turnOf(text: string): { generation: number; attempt: number } {

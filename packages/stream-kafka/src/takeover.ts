@@ -63,7 +63,7 @@ export async function takeOver(owned: readonly OwnedPartition[], parts: Takeover
   const takeOne = async (partition: OwnedPartition): Promise<void> => {
     const found = checkpoints.get(partition.partition) ?? UNTOUCHED
     const { from, to } = begin(partition, found, calls, journal)
-    await partition.readJournal(from, to)
+    await partition.journal.read(from, to)
   }
   await Promise.all(owned.filter(isTaking).map(takeOne))
   const unmarked = owned.filter((one) => isTaking(one) && !isUsed(checkpoints.get(one.partition) ?? UNTOUCHED))

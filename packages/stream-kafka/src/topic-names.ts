@@ -6,6 +6,8 @@ import { type Lane, lanesOf } from './lanes.js'
 export interface TopicNames {
   readonly calls: string
   readonly journal: string
+  readonly control: string
+  readonly claims: string
   /** Where brokers are asked for the time: nobody reads it. */
   readonly clock: string
   /** From the shortest to the longest. */
@@ -20,6 +22,8 @@ export function topicNamesOf({ prefix, timerLanes }: Settings): TopicNames {
   return {
     calls: `${prefix}.calls`,
     journal: `${prefix}.journal`,
+    control: `${prefix}.control`,
+    claims: `${prefix}.claims`,
     clock: `${prefix}.clock`,
     lanes: lanesOf(timerLanes).map((lane) => ({ ...lane, topic: `${prefix}.timers.${lane.name}` })),
   }

@@ -1,11 +1,12 @@
 import { PosthasteError } from '@posthaste/core'
+import type { LogName } from '@posthaste/stream'
 
 const READABLE: ReadonlySet<string> = new Set(['producer', 'uncompressed', 'gzip'])
 
 /** What stands in topics that nothing but completing may remove. */
 const WAITS: Readonly<Partial<Record<TopicKind, string>>> = { calls: 'calls that wait', timers: 'timers that wait' }
 
-export type TopicKind = 'calls' | 'journal' | 'timers' | 'clock'
+export type TopicKind = LogName | 'timers' | 'clock'
 
 /** Names and values as the broker tells them. */
 export type FoundConfig = ReadonlyMap<string, string>
@@ -19,13 +20,18 @@ export function checkConfig(
   kind: TopicKind,
   found: FoundConfig,
   replicas: number,
+  claimRetentionMs = 0,
 ): { warnings: string[] } {
   const refuse = (setting: string, wanted: string, why: string): never => {
     const mend = `kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${setting}=${wanted}`
     const text = `${topic} has ${setting}=${found.get(setting)} and must have ${wanted}: ${why}. Mend it with: ${mend}`
     throw new PosthasteError('stream-unfit', text)
   }
-  if (found.get('cleanup.policy')?.includes('compact')) {
+  const cleanup = found.get('cleanup.policy')
+  if (kind === 'control') {
+    if (cleanup !== 'compact')
+      refuse('cleanup.policy', 'compact', 'the last record of each key must stay, and no other')
+  } else if (cleanup?.includes('compact')) {
     refuse('cleanup.policy', 'delete', 'compaction would remove records that are still needed')
   }
   const compression = found.get('compression.type') ?? 'producer'
@@ -45,6 +51,11 @@ export function checkConfig(
   if (kind !== 'clock' && replicas > 1 && insync < 2) {
     warnings.push(
       `min.insync.replicas is ${insync} of ${replicas}: what was accepted is lost if one broker is. Set it to 2 or more`,
+    )
+  }
+  if (kind === 'claims' && isLimit(found.get('retention.ms')) && Number(found.get('retention.ms')) < claimRetentionMs) {
+    warnings.push(
+      `retention.ms is ${found.get('retention.ms')}: keys are forgotten sooner than they are to be. Set it to ${claimRetentionMs}`,
     )
   }
   if (timestamps === 'CreateTime') {

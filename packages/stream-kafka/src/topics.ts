@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PosthasteError } from '@posthaste/core'
+import type { LogName } from '@posthaste/stream'
 import type { Admin, ITopicConfig, ITopicMetadata } from 'kafkajs'
 import { isMoving } from './kafka-errors.js'
-import type { Retention, Settings } from './kafka-options.js'
+import type { Settings } from './kafka-options.js'
 import type { TopicNames } from './topic-names.js'
 import { checkConfig, type FoundConfig, type TopicKind } from './topic-rules.js'
 import type { Watermarks } from './watermarks.js'
@@ -15,10 +16,16 @@ const LEADERS_WAIT_MS = 30_000
 const RESERVE_BYTES = 8_192
 /** For as long as that, what was written to ask for the time is kept. */
 const CLOCK_KEPT_MS = 3_600_000
+/** What is written to `control` is compacted after as long: whoever starts reads all that is there. */
+const CONTROL_WHOLE_MS = 3_600_000
+/** Of the time for which claims are kept: how much longer one may stay, for they go together. */
+const CLAIMS_TOGETHER = 1 / 24
 
 /** What the topics are like once they are there. */
 export interface Topics {
+  /** Of `calls` and of the journal. */
   readonly partitions: number
+  readonly logPartitions: Readonly<Record<LogName, number>>
   /** By topic. */
   readonly lanePartitions: ReadonlyMap<string, number>
   readonly recordBytesMax: number
@@ -59,6 +66,12 @@ export async function prepareTopics(
   const bytes = await checkTopics(admin, wanted, metadata, settings)
   return {
     partitions,
+    logPartitions: {
+      calls: partitions,
+      journal: partitions,
+      control: partitionsOf(names.control),
+      claims: partitionsOf(names.claims),
+    },
     lanePartitions: new Map(names.lanes.map(({ topic }) => [topic, partitionsOf(topic)])),
     recordBytesMax: bytes - RESERVE_BYTES,
   }
@@ -68,6 +81,8 @@ function wantedTopics(names: TopicNames, { partitions, timerPartitions }: Settin
   return [
     { topic: names.calls, kind: 'calls', partitions },
     { topic: names.journal, kind: 'journal', partitions },
+    { topic: names.control, kind: 'control', partitions },
+    { topic: names.claims, kind: 'claims', partitions },
     // One, so that all processes ask the same broker.
     { topic: names.clock, kind: 'clock', partitions: 1 },
     ...names.lanes.map(({ topic }) => ({ topic, kind: 'timers' as const, partitions: timerPartitions })),
@@ -80,8 +95,7 @@ async function create(admin: Admin, missing: readonly Wanted[], settings: Settin
   const insync = settings.minInsyncReplicas ?? (replicas > 2 ? 2 : 1)
   const topics = missing.map(({ topic, kind, partitions }): ITopicConfig => {
     const config = {
-      'cleanup.policy': 'delete',
-      ...retentionOf(kind, settings.journalRetention, partitions),
+      ...cleanupOf(kind, settings, partitions),
       'message.timestamp.type': 'LogAppendTime',
       'min.insync.replicas': insync,
     }
@@ -97,11 +111,27 @@ async function create(admin: Admin, missing: readonly Wanted[], settings: Settin
   }
 }
 
-function retentionOf(kind: TopicKind, { ageMs, bytes }: Retention, partitions: number): Record<string, number> {
-  if (kind === 'journal') return { 'retention.ms': ageMs, 'retention.bytes': Math.ceil(bytes / partitions) }
-  // Only whole segments go, so these are to be short as well.
-  if (kind === 'clock') return { 'retention.ms': CLOCK_KEPT_MS, 'segment.ms': CLOCK_KEPT_MS }
-  return { 'retention.ms': -1, 'retention.bytes': -1 }
+/** Only whole segments go, or are compacted, so these are short where it matters. */
+function cleanupOf(kind: TopicKind, settings: Settings, partitions: number): Record<string, number | string> {
+  const { claimRetentionMs, journalRetention } = settings
+  const kept = (ms: number, bytes: number) => ({
+    'cleanup.policy': 'delete',
+    'retention.ms': ms,
+    'retention.bytes': bytes,
+  })
+  const segment = (ms: number) => ({ 'segment.ms': Math.ceil(ms) })
+  switch (kind) {
+    case 'journal':
+      return kept(journalRetention.ageMs, Math.ceil(journalRetention.bytes / partitions))
+    case 'control':
+      return { 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0.1', ...segment(CONTROL_WHOLE_MS) }
+    case 'claims':
+      return { ...kept(claimRetentionMs, -1), ...segment(claimRetentionMs * CLAIMS_TOGETHER) }
+    case 'clock':
+      return { ...kept(CLOCK_KEPT_MS, -1), ...segment(CLOCK_KEPT_MS) }
+    default:
+      return kept(-1, -1)
+  }
 }
 
 /** Waits until every partition has a leader: of what was created a moment ago the brokers may not all know. */
@@ -154,7 +184,7 @@ async function checkTopics(
     if (!topic) continue
     const found: FoundConfig = new Map(configEntries.map(({ configName, configValue }) => [configName, configValue]))
     const replicas = metadata.get(resourceName)?.partitions[0]?.replicas.length ?? 1
-    const { warnings } = checkConfig(resourceName, topic.kind, found, replicas)
+    const { warnings } = checkConfig(resourceName, topic.kind, found, replicas, settings.claimRetentionMs)
     for (const warning of warnings) settings.log.warn({ topic: resourceName }, warning)
     if (topic.kind !== 'clock') bytes = Math.min(bytes, Number(found.get('max.message.bytes') ?? bytes))
   }

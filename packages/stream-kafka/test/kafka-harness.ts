@@ -99,6 +99,19 @@ export async function withAdmin<T>(work: (admin: TestAdmin) => Promise<T>): Prom
   }
 }
 
+/** Creates a topic as others may do. The library, if it is to wait, fails where a broker does not know of it at once. */
+export async function createTopic(
+  topic: string,
+  numPartitions: number,
+  config: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
+  await withAdmin(async (admin) => {
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, configEntries }] })
+    while (!(await admin.listTopics()).includes(topic));
+  })
+}
+
 /** The connections of one stream or store, which can be cut all at once. */
 export class Line {
   /** How many there have been. */

@@ -3,7 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import t from 'tap'
 import { partitionOf } from '../src/partition-of.js'
 import { endOf, GROUP, ofOneKey, pull, record, storageFor, textsOf, until } from './kafka-calls.js'
-import { brokers, type KafkaStorage, noBroker, withAdmin } from './kafka-harness.js'
+import { brokers, createTopic, type KafkaStorage, noBroker, withAdmin } from './kafka-harness.js'
 
 if (noBroker) t.test('the Kafka stream', { skip: noBroker }, async () => undefined)
 else tests()
@@ -11,10 +11,7 @@ else tests()
 function tests(): void {
   t.test('topics that would lose what waits are refused', async (t) => {
     const storage = storageFor(t)
-    await withAdmin(async (admin) => {
-      const configEntries = [{ name: 'retention.ms', value: '1000' }]
-      await admin.createTopics({ topics: [{ topic: `${storage.prefix}.calls`, numPartitions: 4, configEntries }] })
-    })
+    await createTopic(`${storage.prefix}.calls`, 4, { 'retention.ms': '1000' })
     const stream = storage.open()
     await t.rejects(stream.start(), { code: 'stream-unfit', message: /retention\.ms=1000 and must have -1/ })
     await withAdmin((admin) =>
@@ -32,21 +29,14 @@ function tests(): void {
 
   t.test('calls and journal must have as many partitions', async (t) => {
     const storage = storageFor(t)
-    await withAdmin((admin) =>
-      admin.createTopics({ topics: [{ topic: `${storage.prefix}.journal`, numPartitions: 2 }] }),
-    )
+    await createTopic(`${storage.prefix}.journal`, 2)
     await t.rejects(storage.open().start(), { code: 'stream-unfit', message: /4 partitions and .*journal 2/ })
   })
 
   t.test('the topic of clocks does not limit what can be taken', async (t) => {
     const storage = storageFor(t)
-    const configEntries = [
-      { name: 'message.timestamp.type', value: 'LogAppendTime' },
-      { name: 'max.message.bytes', value: '10000' },
-    ]
-    await withAdmin((admin) =>
-      admin.createTopics({ topics: [{ topic: `${storage.prefix}.clock`, numPartitions: 1, configEntries }] }),
-    )
+    const config = { 'message.timestamp.type': 'LogAppendTime', 'max.message.bytes': '10000' }
+    await createTopic(`${storage.prefix}.clock`, 1, config)
     const stream = storage.open()
     await stream.start()
     await stream.append('calls', [record('a', 'a'.repeat(20_000))])

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { type Entry, Ledger } from '../src/ledger.js'
+import { Ledger, NO_RECORD } from '../src/ledger.js'
+import type { Entry } from '../src/open-entries.js'
 
 const US = 'us'
 const turn = (key: string) => ({ key, generation: 1, attempt: 1 })
@@ -267,6 +268,72 @@ t.test('of a call whose watchdog was dropped before no watchdog is expected', as
   t.equal(ledger.hasEndedOut(3), false)
   t.equal(ledger.marks, 10)
   t.equal(ledger.begin(turn('a'), at(20)), 'copy', 'but its turn is known')
+})
+
+t.test('an entry without a record in hand ends its turn, and is done with', async (t) => {
+  const ledger = new Ledger(US, 10)
+  ledger.foundActed(turn('old'), 9, 'another')
+  ledger.foundActed(turn('a'), 10, 'another')
+  t.equal(ledger.position, 11, 'it keeps no position, for its record may come in a year')
+  t.strictSame(
+    ['old', 'a', 'b'].map((key) => ledger.begin(turn(key), at(20))),
+    ['copy', 'copy', 'fresh'],
+  )
+  t.equal(ledger.endOf(text('a')), 10, 'where it stands is known')
+  ledger.found(entry(11, 'a', { at: 20 }), false)
+  t.strictSame([ledger.position, ledger.endOf(text('a'))], [12, 10], 'what comes later is history')
+  ledger.forget(text('a'))
+  t.equal(ledger.begin(turn('a'), at(20)), 'fresh')
+})
+
+t.test('what is done for a turn takes it, and counts if it is the first', async (t) => {
+  const ledger = new Ledger(US, 0)
+  const act = { at: NO_RECORD, watched: undefined }
+  t.equal(ledger.begin(turn('a'), act), 'fresh')
+  t.equal(ledger.isWorking(text('a')), true)
+  t.equal(ledger.begin(turn('a'), at(5)), 'copy', 'while it is being done')
+  ledger.foundActed(turn('a'), 0, US)
+  t.strictSame([ledger.position, ledger.isTaken(text('a'))], [0, false], 'read before it is known to be stored')
+  ledger.foundActed(turn('a'), 1, 'another')
+  t.equal(ledger.isTaken(text('a')), false, 'it was the first')
+  ledger.stored(2)
+  ledger.completed(act, text('a'), [2], false)
+  t.strictSame([ledger.position, ledger.isWorking(text('a'))], [3, false])
+  t.equal(ledger.begin(turn('a'), at(5)), 'copy')
+  t.equal(ledger.marks, 3, 'no watchdog is expected')
+
+  const late = { at: NO_RECORD, watched: undefined }
+  ledger.begin(turn('b'), late)
+  ledger.foundActed(turn('b'), 3, 'another')
+  t.equal(ledger.isTaken(text('b')), true)
+  ledger.passed([4])
+  ledger.gaveUp(late, text('b'))
+  t.strictSame([ledger.position, ledger.endOf(text('b'))], [5, 3])
+})
+
+t.test('how a turn ended is known by its first entry', async (t) => {
+  const ledger = new Ledger(US, 0)
+  t.equal(ledger.endOf(text('a')), undefined)
+  ledger.found(entry(0, 'a', { at: 5 }), true)
+  t.equal(String(ledger.endOf(text('a'))), 'end of a', 'which is at hand while its effects may be missing')
+  const first = at(5)
+  ledger.begin(turn('a'), first)
+  ledger.completed(first, text('a'), [], false)
+  t.equal(ledger.endOf(text('a')), 0)
+
+  const ours = at(6)
+  ledger.begin(turn('b'), ours)
+  ledger.stored(1)
+  ledger.completed(ours, text('b'), [1], false)
+  t.equal(ledger.endOf(text('b')), 1)
+})
+
+t.test('notes are passed over', async (t) => {
+  const ledger = new Ledger(US, 10)
+  ledger.foundNote(9)
+  ledger.foundNote(10)
+  t.strictSame([ledger.position, ledger.end], [11, 11])
+  t.equal(ledger.begin(turn('a'), at(5)), 'fresh')
 })
 
 t.test('only so many turns are remembered', async (t) => {

@@ -14,11 +14,15 @@ const WANTED: Readonly<Record<string, string>> = {
   'compression.type': 'producer',
   'message.timestamp.type': 'LogAppendTime',
 }
+const compacted = new Map([...fit, ['cleanup.policy', 'compact']])
 const having = (name: string, value: string): Map<string, string> => new Map([...fit, [name, value]])
 
 t.test('topics that keep the promises pass', async (t) => {
   t.strictSame(checkConfig('p.calls', 'calls', fit, 3), { warnings: [] })
   t.strictSame(checkConfig('p.journal', 'journal', having('retention.ms', '1000'), 3), { warnings: [] })
+  t.strictSame(checkConfig('p.control', 'control', compacted, 3), { warnings: [] })
+  t.strictSame(checkConfig('p.claims', 'claims', having('retention.ms', '1000'), 3, 1_000), { warnings: [] })
+  t.strictSame(checkConfig('p.claims', 'claims', fit, 3, 1_000), { warnings: [] })
   t.strictSame(checkConfig('p.clock', 'clock', having('retention.ms', '1000'), 3), { warnings: [] })
   t.strictSame(checkConfig('p.clock', 'clock', having('min.insync.replicas', '1'), 3), { warnings: [] })
 })
@@ -29,6 +33,7 @@ t.test('what would break one is refused, with the command that mends it', async 
     ['timers', 'retention.bytes', '1000'],
     ['calls', 'cleanup.policy', 'compact,delete'],
     ['journal', 'cleanup.policy', 'compact'],
+    ['claims', 'cleanup.policy', 'compact'],
     ['calls', 'compression.type', 'zstd'],
     ['clock', 'message.timestamp.type', 'CreateTime'],
   ] as const) {
@@ -40,7 +45,20 @@ t.test('what would break one is refused, with the command that mends it', async 
   }
 })
 
+t.test('of control nothing is kept but the last record of each key, and that for ever', async (t) => {
+  for (const policy of ['delete', 'compact,delete']) {
+    const found = having('cleanup.policy', policy)
+    t.throws(() => checkConfig('p.control', 'control', found, 1), {
+      code: 'stream-unfit',
+      message: /p\.control has cleanup\.policy=\S+ and must have compact: .*--add-config cleanup\.policy=compact/,
+    })
+  }
+})
+
 t.test('what may lose something is warned of', async (t) => {
+  const { warnings } = checkConfig('p.claims', 'claims', having('retention.ms', '1000'), 3, 2_000)
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /retention\.ms is 1000: .*2000/)
   t.equal(checkConfig('p.calls', 'calls', having('min.insync.replicas', '1'), 3).warnings.length, 1)
   t.equal(checkConfig('p.calls', 'calls', having('min.insync.replicas', '1'), 1).warnings.length, 0)
   t.equal(checkConfig('p.calls', 'calls', having('message.timestamp.type', 'CreateTime'), 3).warnings.length, 1)

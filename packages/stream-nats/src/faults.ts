@@ -8,19 +8,20 @@ export interface ApiFault {
   readonly description: string
 }
 
-const WRONG_LAST_SEQUENCE = 10071
+/** The second one while a message of the same subject is on its way to the replicas. */
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164])
 /** Accounts and servers that are out of space, and files that cannot grow. */
 const FULL = new Set([10002, 10023, 10028, 10047, 10077])
 const TOO_LARGE = 10054
 const TOO_MANY_REQUESTS = 10167
 
-/** The subject has a message already, where none was expected. */
+/** The subject has a message already, or is about to have one, where none was expected. */
 export class Taken extends Error {}
 
 /** What a refused message rejects with. */
 export function faultOf(fault: ApiFault): Error {
   const { err_code: code, description } = fault
-  if (code === WRONG_LAST_SEQUENCE) return new Taken(description)
+  if (WRONG_LAST_SEQUENCE.has(code)) return new Taken(description)
   if (FULL.has(code)) return new PosthasteError('stream-full', `The NATS server has no room: ${description}.`)
   if (code === TOO_LARGE) return new PosthasteError('too-large', `The NATS server refuses a message: ${description}.`)
   if (code === TOO_MANY_REQUESTS) return new PosthasteError('overloaded', `The NATS server is busy: ${description}.`)

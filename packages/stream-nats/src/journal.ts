@@ -21,33 +21,34 @@ export class Journal {
   }
 
   /**
-   * Writes the entries of a completion, of which the first decides for its turn; `taken` if there is one already. Tries
-   * until `givenUp` aborts.
+   * Writes entries, of which the first decides for its turn. Resolves with the one that was there before, if there is:
+   * then nothing is written. Tries until `givenUp` aborts.
    */
-  async decide(records: readonly NewRecord[], givenUp: AbortSignal): Promise<'first' | 'taken'> {
+  async decide(records: readonly NewRecord[], givenUp: AbortSignal): Promise<Uint8Array | undefined> {
     const [first, ...others] = records
-    if (!first) return 'first'
+    if (!first) return undefined
     const message = journalMessage(this.#naming, first, true)
     let mayBeThere = false
-    const isFirst = await untilDone(this.#connection, givenUp, async () => {
+    const before = await untilDone(this.#connection, givenUp, async () => {
       try {
         await this.#publisher.publish(message)
-        return true
+        return undefined
       } catch (error) {
         if (!(error instanceof Taken)) {
           mayBeThere = true
           throw error
         }
+        const found = await this.#findSurely(first)
         // A try that nobody answered may have been stored all the same: then it is ours.
-        return mayBeThere && isEqual(await this.find(first), first.value)
+        return mayBeThere && Buffer.compare(found, first.value) === 0 ? undefined : found
       }
     })
-    if (!isFirst) return 'taken'
+    if (before) return before
     if (others.length > 0) {
       const more = others.map((record) => journalMessage(this.#naming, record))
       await untilDone(this.#connection, givenUp, () => this.#publisher.publishAll(more))
     }
-    return 'first'
+    return undefined
   }
 
   /** The first entry of a turn. */
@@ -59,6 +60,13 @@ export class Journal {
     if (code === FOUND_NOTHING) return undefined
     if (code !== 0) throw unavailable(`The NATS journal cannot be read: ${answer.headers?.description}.`)
     return Buffer.from(answer.data)
+  }
+
+  /** The entry that was in the way. The replica that answers may not have it yet. */
+  async #findSurely(turn: Turn): Promise<Uint8Array> {
+    const found = await this.find(turn)
+    if (!found) throw unavailable('The NATS journal is behind.')
+    return found
   }
 }
 
@@ -76,8 +84,4 @@ export async function untilDone<T>(connection: Connection, givenUp: AbortSignal,
     }
     await connection.change(RETRY_MS)
   }
-}
-
-function isEqual(found: Uint8Array | undefined, wanted: Uint8Array): boolean {
-  return found !== undefined && Buffer.compare(found, wanted) === 0
 }

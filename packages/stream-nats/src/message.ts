@@ -1,4 +1,4 @@
-import type { NewRecord, NewTimer, Turn } from '@posthaste/stream'
+import type { LogName, NewRecord, NewTimer, Turn } from '@posthaste/stream'
 import type { MsgHdrs } from 'nats'
 import type { Naming } from './naming.js'
 import { decodeTurn, encodeTurn } from './turn-text.js'
@@ -16,7 +16,10 @@ export interface Message {
 const MSG_ID = 'Nats-Msg-Id'
 /** Tells our ids from those of other producers. */
 const OURS = 'posthaste '
-/** Says the turn where the server takes the id away: on what a timer brings forth. */
+/**
+ * Says the turn where the id does not: on what a timer brings forth, for the server takes that away, and where the same
+ * turn may be written again and again.
+ */
 const TURN = 'Posthaste-Turn'
 /** When a timer was due, in milliseconds since the Unix epoch. On what a timer brings forth. */
 const DUE = 'Posthaste-Due'
@@ -42,6 +45,42 @@ export function journalMessage(naming: Naming, record: NewRecord, decides = fals
   }
 }
 
+/** An entry of the journal that decides nothing. */
+export function noteMessage(naming: Naming, record: NewRecord): Message {
+  return { subject: naming.noteSubject(record), data: record.value, headers: {} }
+}
+
+const TTL = 'Nats-TTL'
+/** For whoever follows and was away. */
+const REMOVAL_KEPT = '168h'
+
+/** An empty one takes the place of what stood under the key; after a week the server removes that as well. */
+export function controlMessage(naming: Naming, record: NewRecord): Message {
+  const message = keyedMessage(naming, 'control', record)
+  if (record.value.length === 0) message.headers[TTL] = [REMOVAL_KEPT]
+  return message
+}
+
+function claimMessage(naming: Naming, record: NewRecord): Message {
+  return keyedMessage(naming, 'claims', record)
+}
+
+function keyedMessage(naming: Naming, log: 'control' | 'claims', record: NewRecord): Message {
+  return { subject: naming.keySubject(log, record), data: record.value, headers: { [TURN]: [encodeTurn(record)] } }
+}
+
+const MESSAGE_OF: Readonly<Record<LogName, (naming: Naming, record: NewRecord) => Message>> = {
+  calls: callMessage,
+  journal: journalMessage,
+  control: controlMessage,
+  claims: claimMessage,
+}
+
+/** What is appended to a log. */
+export function messageFor(naming: Naming, log: LogName, record: NewRecord): Message {
+  return MESSAGE_OF[log](naming, record)
+}
+
 /**
  * How much earlier than due the server is asked for a timer: it looks twice a second for what is due. Who gets it holds it
  * until its time.
@@ -64,8 +103,8 @@ export function timerMessage(naming: Naming, timer: NewTimer, isCopy = false): M
   return { subject: naming.timerSubject(timer), data: timer.value, headers, isAlone: true }
 }
 
-/** What the headers of a stored call say. */
-export interface CallMarks {
+/** What the headers of a stored message say, unless it is of the journal. */
+export interface Marks {
   /** Undefined for a record of another producer. */
   readonly turn: Required<Turn> | undefined
   /** When it was due, if a timer brought it forth. */
@@ -73,9 +112,9 @@ export interface CallMarks {
   readonly isCopy: boolean
 }
 
-const NO_MARKS: CallMarks = { turn: undefined, dueMs: undefined, isCopy: false }
+const NO_MARKS: Marks = { turn: undefined, dueMs: undefined, isCopy: false }
 
-export function readMarks(headers: MsgHdrs | undefined): CallMarks {
+export function readMarks(headers: MsgHdrs | undefined): Marks {
   if (!headers) return NO_MARKS
   const id = headers.get(MSG_ID)
   if (id.startsWith(OURS)) {

@@ -1,5 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Begun, Completed, Consumer, Delivery, Effects, Progress, PullOptions, Turn } from '@posthaste/stream'
+import type {
+  Acted,
+  Begun,
+  Completed,
+  Consumer,
+  Delivery,
+  Effects,
+  NewRecord,
+  Progress,
+  PullOptions,
+  Turn,
+} from '@posthaste/stream'
 import type { Msg } from 'nats'
 import { Completer } from './completer.js'
 import { findDurable, type GroupOptions, type Joined, joinGroup } from './durable.js'
@@ -12,12 +22,11 @@ import { PutOffs } from './put-offs.js'
 import { askStanding } from './standing.js'
 import { Trimmer } from './trimmer.js'
 import { encodeTurn } from './turn-text.js'
+import { Writing } from './writing.js'
 
 /** The share of the ack wait for which a sign of life counts here: clocks run at different speeds, and calls take time. */
 const HELD_SHARE = 0.9
 const TIDY_EVERY_MS = 1_000
-/** How long a stop waits for completions that the server does not take. */
-const GIVE_UP_MS = 5_000
 const CANNOT_LOOK = 'the NATS consumer cannot be asked where it stands'
 /** One for all, so that whoever waits for many of them waits for one. */
 const DONE = Promise.resolve<Completed>('done')
@@ -33,13 +42,12 @@ export class NatsConsumer implements Consumer, DeliverySource {
   readonly #intake: Intake
   readonly #putOffs: PutOffs
   readonly #completer: Completer
-  readonly #givenUp = new AbortController()
+  readonly #writing = new Writing()
   readonly #trimmer: Trimmer
   readonly #tidying: NodeJS.Timeout
   readonly #ignoreChanges: () => void
   /** Who works on which turn. */
   readonly #turns = new Map<string, NatsDelivery>()
-  readonly #completing = new Set<Promise<Completed>>()
   #handedOut = 0
   /** Above it, what the server calls a first delivery is one. */
   #surelyFirstAbove: number
@@ -55,7 +63,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
     this.#surelyFirstAbove = joined.surelyFirstAbove
     this.#trimmer = new Trimmer(parts)
     this.#inWork = new InWork(parts.connection, group.ackWaitMs, (delivery) => this.#lose(delivery))
-    this.#completer = new Completer(parts, this.#givenUp.signal)
+    this.#completer = new Completer(parts, this.#writing.givenUp)
     this.#intake = new Intake({
       connection: parts.connection,
       api: `$JS.API.CONSUMER.MSG.NEXT.${parts.naming.stream('calls')}.${this.#name}`,
@@ -101,9 +109,16 @@ export class NatsConsumer implements Consumer, DeliverySource {
     // What is put off may be back before its completion is through, and is then no copy.
     if (!effects.journal?.length) this.#forgetTurn(delivery)
     if (this.#putOff(delivery, effects)) return DONE
-    const completing = this.#complete(delivery, effects)
-    this.#completing.add(completing)
-    return completing.finally(() => this.#completing.delete(completing))
+    return this.#writing.add(this.#complete(delivery, effects))
+  }
+
+  act(turn: Turn, effects: Effects): Promise<Acted> {
+    if (this.#stopped) return Promise.resolve('elsewhere')
+    return this.#writing.add(this.#completer.act(turn, effects))
+  }
+
+  tell(notes: readonly NewRecord[]): Promise<void> {
+    return this.#writing.add(this.#completer.tell(notes))
   }
 
   stop(): Promise<void> {
@@ -230,23 +245,11 @@ export class NatsConsumer implements Consumer, DeliverySource {
     clearInterval(this.#tidying)
     this.#ignoreChanges()
     this.#putOffs.clear()
-    await this.#finishCompletions()
+    await this.#writing.finish()
     await this.#intake.stop()
     const left = [...this.#inWork.all()]
     for (const delivery of left) this.#lose(delivery)
     await this.#intake.giveBack(left)
     this.#inWork.stop()
-  }
-
-  /** Waits for what is being completed, but not for long. */
-  async #finishCompletions(): Promise<void> {
-    const waiting = new AbortController()
-    const givingUp = sleep(GIVE_UP_MS, undefined, { signal: waiting.signal }).then(
-      () => this.#givenUp.abort(),
-      () => undefined,
-    )
-    await Promise.allSettled([...this.#completing])
-    waiting.abort()
-    await givingUp
   }
 }

@@ -1,6 +1,6 @@
-import type { Begun, Completed, Delivery, Effects, StoredRecord, Turn } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
 import type { Msg } from 'nats'
-import { type CallMarks, readMarks } from './message.js'
+import { type Marks, readMarks } from './message.js'
 
 /** What a delivery needs of its consumer. */
 export interface DeliverySource {
@@ -8,12 +8,14 @@ export interface DeliverySource {
   readonly heldMs: number
   begin(delivery: NatsDelivery, turn: Turn): Begun | Promise<Begun>
   complete(delivery: NatsDelivery, effects: Effects): Promise<Completed>
+  /** Writes notes if it can. */
+  tell(notes: readonly NewRecord[]): Promise<void>
 }
 
 /** A record that the server counts on us to work on. */
 export interface InHand {
   readonly record: StoredRecord
-  readonly marks: CallMarks
+  readonly marks: Marks
   /** When it came here; in milliseconds since the Unix epoch. */
   readonly cameAtMs: number
   readonly deliveries: number
@@ -26,7 +28,7 @@ export class NatsDelivery implements Delivery, InHand {
   readonly record: StoredRecord
   /** What is here stays while it gives signs of life. */
   readonly leaving = false
-  readonly marks: CallMarks
+  readonly marks: Marks
   readonly cameAtMs: number
   /** How often the server has delivered it, to whomever. */
   deliveries: number
@@ -44,6 +46,7 @@ export class NatsDelivery implements Delivery, InHand {
   #loss: AbortController | undefined
   #isLost = false
   #completed: Promise<Completed> | undefined
+  #told: Promise<void> | undefined
 
   constructor(inHand: InHand, source: DeliverySource, isBack = false) {
     this.record = inHand.record
@@ -82,8 +85,12 @@ export class NatsDelivery implements Delivery, InHand {
   }
 
   /** The record stays in work: nothing waits for it, and its sign of life goes on. */
-  checkOut(): Promise<Completed> {
-    return this.#completed ?? Promise.resolve(this.#isLost ? 'lost' : 'done')
+  async checkOut(_watchdog: NewTimer, notes: readonly NewRecord[] = []): Promise<Completed> {
+    if (this.#completed) return this.#completed
+    if (this.#isLost) return 'lost'
+    this.#told ??= this.#source.tell(notes)
+    await this.#told
+    return 'done'
   }
 
   /** For its consumer: the next delivery of a record that was in our hands all the time. */

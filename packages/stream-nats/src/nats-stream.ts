@@ -1,5 +1,7 @@
-import { type Log, PosthasteError, systemClock } from '@posthaste/core'
+import { setImmediate } from 'node:timers/promises'
+import { PosthasteError, systemClock } from '@posthaste/core'
 import {
+  Bell,
   type ClockSkew,
   type ConsumeOptions,
   type Consumer,
@@ -13,21 +15,18 @@ import {
   type StreamHealth,
   type StreamSupports,
 } from '@posthaste/stream'
-import type { JetStreamManager } from 'nats'
-import { Bell } from './bell.js'
 import { Connection } from './connection.js'
 import { joinGroup } from './durable.js'
 import { callFault, startFault, unavailable, unfit } from './faults.js'
 import { checkAccount, checkServer, DEFAULT_RECORD_BYTES_MAX } from './fitness.js'
-import { follow, LogReader } from './follow.js'
-import { Journal } from './journal.js'
-import { callMessage, journalMessage } from './message.js'
+import { follow } from './follow.js'
+import { LogReader } from './log-reader.js'
+import { messageFor } from './message.js'
 import { Naming } from './naming.js'
 import { NatsConsumer } from './nats-consumer.js'
 import type { NatsStreamOptions } from './options.js'
-import type { NatsParts } from './parts.js'
-import { countMissing, provision, wantedStreams } from './provision.js'
-import { Publisher } from './publisher.js'
+import { type NatsParts, partsOn } from './parts.js'
+import { countMissing, endOf, provision, wantedStreams } from './provision.js'
 import { serverTime } from './server-time.js'
 
 const ACK_WAIT_MS = 30_000
@@ -39,7 +38,7 @@ const PREFIX = /^[A-Za-z0-9_-]{1,64}$/
 
 /**
  * The stream on NATS JetStream, shared by listeners on any number of machines. Calls and timers stand in one stream
- * of the server, the journal in another; the acknowledgements of a durable consumer are the checkpoint. Durable means
+ * of the server, each other log in one of its own; the acknowledgements of a durable consumer are the checkpoint. Durable means
  * what it means to the server: an fsync with `sync_interval: always`, replication with several replicas.
  */
 export class NatsStream implements Stream {
@@ -51,7 +50,7 @@ export class NatsStream implements Stream {
   readonly #appending = new Set<Promise<void>>()
   #recordBytesMax: number
   #starting: Promise<void> | undefined
-  #started: Started | undefined
+  #started: NatsParts | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: NatsStreamOptions) {
@@ -68,6 +67,7 @@ export class NatsStream implements Stream {
     return {
       recordBytesMax: this.#recordBytesMax,
       machines: true,
+      owners: false,
       members: 'share',
       atomic: false,
       watchdogs: false,
@@ -100,7 +100,7 @@ export class NatsStream implements Stream {
   }
 
   async consume(group: string, options: ConsumeOptions = {}): Promise<Consumer> {
-    const { parts } = this.#running()
+    const parts = this.#running()
     const { ackWaitMs = ACK_WAIT_MS, maxAckPending = MAX_ACK_PENDING } = this.#options
     const groupOptions = { group, ackWaitMs, maxAckPending }
     try {
@@ -115,15 +115,14 @@ export class NatsStream implements Stream {
   }
 
   async *follow(log: LogName, from: Position | 'start', options: FollowOptions = {}): AsyncIterable<Followed> {
-    const { parts } = this.#running()
-    const { connection, naming, manager } = parts
+    const { connection, naming, manager } = this.#running()
     const sequence = from === 'start' ? 1 : Number(from)
     if (!Number.isSafeInteger(sequence)) {
       throw new PosthasteError('internal', `"${from}" is not a position of this log.`)
     }
     const signal = options.signal ? AbortSignal.any([options.signal, this.#stopping.signal]) : this.#stopping.signal
     if (signal.aborted) return
-    const { untilEnd = false } = options
+    const { beats = false, untilEnd = false } = options
     yield* follow({
       reader: new LogReader(connection, naming, log),
       connection,
@@ -131,6 +130,7 @@ export class NatsStream implements Stream {
       from: sequence,
       until: untilEnd ? await endOf(manager, naming.stream(log)) : Number.POSITIVE_INFINITY,
       untilEnd,
+      beats: beats && !untilEnd,
       signal,
     })
   }
@@ -138,12 +138,12 @@ export class NatsStream implements Stream {
   async health(): Promise<StreamHealth> {
     if (this.#stopping.signal.aborted) return { ready: false, reason: 'The stream is stopping.' }
     if (!this.#started) return { ready: false, reason: 'The stream is not started.' }
-    if (!this.#started.parts.connection.isWhole) return { ready: false, reason: 'The connection to NATS is lost.' }
+    if (!this.#started.connection.isWhole) return { ready: false, reason: 'The connection to NATS is lost.' }
     return { ready: true }
   }
 
   async clockSkew(): Promise<ClockSkew> {
-    const { manager, naming } = this.#running().parts
+    const { manager, naming } = this.#running()
     try {
       return await measureClockSkew(systemClock, () => serverTime(manager, naming.stream('calls')))
     } catch (error) {
@@ -157,18 +157,17 @@ export class NatsStream implements Stream {
   }
 
   async #start(): Promise<void> {
-    const { log, journalRetention, replicas = 1 } = this.#options
     const connection = await this.#connect()
     const { info } = connection.nats
     try {
       const recordBytesMax = checkServer(connection, this.#options.recordBytesMax)
       const manager = await connection.nats.jetstreamManager({ checkAPI: false })
-      const wanted = wantedStreams(this.#naming, replicas, journalRetention)
+      const wanted = wantedStreams(this.#naming, this.#options)
       checkAccount(await manager.getAccountInfo(), await countMissing(manager, wanted))
       await provision(manager, wanted)
       if (this.#stopping.signal.aborted) return await connection.close()
       this.#recordBytesMax = recordBytesMax
-      this.#started = startedWith(connection, manager, this.#naming, recordBytesMax, log)
+      this.#started = partsOn(connection, { manager, naming: this.#naming, recordBytesMax, log: this.#options.log })
     } catch (error) {
       await connection.close()
       if (connection.denied) throw unfit(`NATS does not permit ${connection.denied}. Allow it to this user.`, error)
@@ -186,16 +185,14 @@ export class NatsStream implements Stream {
 
   #append(log: LogName, records: readonly NewRecord[]): Promise<void> {
     for (const record of records) this.#checkSize(record)
-    const { publishers, parts } = this.#running()
+    const { publishers, naming } = this.#running()
     const publisher = publishers[log]
     if (publisher.held.bytes > HELD_BYTES_MAX || publisher.held.messages > HELD_MESSAGES_MAX) {
       throw new PosthasteError('overloaded', 'Too much is waiting to be written.')
     }
-    const { naming } = parts
-    const toMessage = log === 'calls' ? callMessage : journalMessage
     const [first] = records
-    if (first && records.length === 1) return publisher.publish(toMessage(naming, first))
-    return publisher.publishAll(records.map((record) => toMessage(naming, record)))
+    if (first && records.length === 1) return publisher.publish(messageFor(naming, log, first))
+    return publisher.publishAll(records.map((record) => messageFor(naming, log, record)))
   }
 
   #checkSize({ value }: NewRecord): void {
@@ -204,7 +201,7 @@ export class NatsStream implements Stream {
     throw new PosthasteError('too-large', detail)
   }
 
-  #running(): Started {
+  #running(): NatsParts {
     if (this.#stopping.signal.aborted) throw new PosthasteError('stopping', 'The stream is stopping.')
     if (!this.#started) throw unavailable('The stream is not started.')
     return this.#started
@@ -216,31 +213,8 @@ export class NatsStream implements Stream {
     await this.#starting?.catch(() => undefined)
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop()))
     await Promise.allSettled([...this.#appending])
-    await this.#started?.parts.connection.close()
-  }
-}
-
-interface Started {
-  readonly parts: NatsParts
-  readonly publishers: Readonly<Record<LogName, Publisher>>
-}
-
-function startedWith(
-  connection: Connection,
-  manager: JetStreamManager,
-  naming: Naming,
-  recordBytesMax: number,
-  log: Log,
-): Started {
-  const publishers = { calls: new Publisher(connection), journal: new Publisher(connection) }
-  const journal = new Journal(connection, naming, publishers.journal)
-  return { publishers, parts: { connection, manager, naming, calls: publishers.calls, journal, recordBytesMax, log } }
-}
-
-async function endOf(manager: JetStreamManager, stream: string): Promise<number> {
-  try {
-    return (await manager.streams.info(stream)).state.last_seq + 1
-  } catch (error) {
-    throw callFault(error)
+    await this.#started?.connection.close()
+    // Whoever follows has been told by that, and comes to an end.
+    await setImmediate()
   }
 }

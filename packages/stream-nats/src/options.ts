@@ -34,6 +34,8 @@ export interface NatsTls {
 export interface NatsStreamOptions extends NatsConnectionOptions {
   /** How much of the journal is kept: what is older or beyond the size goes. */
   readonly journalRetention: { readonly ageMs: number; readonly bytes: number }
+  /** How long claims are kept; 24 hours if left out. */
+  readonly claimRetentionMs?: number
   /** After so long without a sign of life of a member its records go to another one; 30 seconds if left out. */
   readonly ackWaitMs?: number
   /** Records that all members together may have in work; 65,536 if left out. */

@@ -9,19 +9,20 @@ import {
   StorageType,
   type StreamConfig,
 } from 'nats'
-import { unfit } from './faults.js'
+import { callFault, unfit } from './faults.js'
 import type { Naming } from './naming.js'
+import type { NatsStreamOptions } from './options.js'
 
 /** What the library's type does not know yet of a stream. */
 export interface StreamSettings extends Partial<StreamConfig> {
   readonly allow_atomic?: boolean
   readonly allow_msg_schedules?: boolean
+  readonly allow_msg_ttl?: boolean
   readonly persist_mode?: string
 }
 
 /** A stream as Posthaste needs it. */
 interface Wanted {
-  readonly log: LogName
   readonly name: string
   /** Must be so: a promise rests on it. Refused if it is not. */
   readonly fixed: StreamSettings
@@ -30,6 +31,7 @@ interface Wanted {
 }
 
 const DUPLICATE_WINDOW_MS = 120_000
+const CLAIM_RETENTION_MS = 24 * 3_600_000
 const NOT_FOUND = 10059
 const NAME_IN_USE = 10058
 
@@ -46,37 +48,38 @@ const KEEPS_ALL: StreamSettings = {
   deny_purge: false,
 }
 
-/** The settings of both streams. `discard: old` removes nothing from calls, for there is no limit that could be hit. */
+const NO_LIMIT: StreamSettings = { max_age: 0, max_bytes: -1 }
+
+/** The settings of all streams. `discard: old` removes nothing where there is no limit that could be hit. */
 export function wantedStreams(
   naming: Naming,
-  replicas: number,
-  journalRetention: { readonly ageMs: number; readonly bytes: number },
+  options: Pick<NatsStreamOptions, 'replicas' | 'journalRetention' | 'claimRetentionMs'>,
 ): Wanted[] {
-  const calls: Wanted = {
-    log: 'calls',
-    name: naming.stream('calls'),
-    fixed: { ...KEEPS_ALL, subjects: naming.subjects('calls'), max_age: 0, max_bytes: -1, num_replicas: replicas },
-    adjusted: {
+  const { replicas = 1, journalRetention, claimRetentionMs = CLAIM_RETENTION_MS } = options
+  const { ageMs, bytes } = journalRetention
+  const wanted = (log: LogName, fixed: StreamSettings, adjusted: StreamSettings): Wanted => ({
+    name: naming.stream(log),
+    fixed: { ...KEEPS_ALL, subjects: naming.subjects(log), num_replicas: replicas, ...fixed },
+    adjusted: { allow_direct: true, allow_atomic: true, ...adjusted },
+  })
+  return [
+    wanted('calls', NO_LIMIT, {
       duplicate_window: nanos(DUPLICATE_WINDOW_MS),
-      allow_direct: true,
-      allow_atomic: true,
       allow_msg_schedules: true,
       allow_rollup_hdrs: true,
-    },
+    }),
+    wanted('journal', {}, { ...keptFor(ageMs), max_bytes: Number.isFinite(bytes) ? bytes : -1 }),
+    wanted('control', { ...NO_LIMIT, max_msgs_per_subject: 1 }, { allow_msg_ttl: true }),
+    wanted('claims', { max_bytes: -1 }, keptFor(claimRetentionMs)),
+  ]
+}
+
+/** The server refuses an age below the window in which it looks for duplicates. */
+function keptFor(ageMs: number): StreamSettings {
+  return {
+    max_age: Number.isFinite(ageMs) ? nanos(ageMs) : 0,
+    duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, ageMs)),
   }
-  const { ageMs, bytes } = journalRetention
-  const journal: Wanted = {
-    log: 'journal',
-    name: naming.stream('journal'),
-    fixed: { ...KEEPS_ALL, subjects: naming.subjects('journal'), num_replicas: replicas },
-    adjusted: {
-      max_age: Number.isFinite(ageMs) ? nanos(ageMs) : 0,
-      max_bytes: Number.isFinite(bytes) ? bytes : -1,
-      allow_direct: true,
-      allow_atomic: true,
-    },
-  }
-  return [calls, journal]
 }
 
 /**
@@ -99,6 +102,15 @@ export async function provision(manager: JetStreamManager, streams: readonly Wan
 export async function countMissing(manager: JetStreamManager, streams: readonly Wanted[]): Promise<number> {
   const found = await Promise.all(streams.map(({ name }) => settingsOf(manager, name)))
   return found.filter((settings) => settings === undefined).length
+}
+
+/** The sequence that the next message of a stream will have. @throws PosthasteError `stream-unavailable` */
+export async function endOf(manager: JetStreamManager, stream: string): Promise<number> {
+  try {
+    return (await manager.streams.info(stream)).state.last_seq + 1
+  } catch (error) {
+    throw callFault(error)
+  }
 }
 
 async function settingsOf(manager: JetStreamManager, name: string): Promise<StreamSettings | undefined> {

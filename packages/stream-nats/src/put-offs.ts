@@ -40,8 +40,10 @@ export class PutOffs {
 
   /** Keeps the record for its next delivery, which is returned; undefined if its effects are to be written. */
   take(delivery: NatsDelivery, effects: Effects): NatsDelivery | undefined {
-    const { aside, timers: [timer] = [] } = effects
+    const { aside, timers: [timer] = [], notes = [], control = [] } = effects
     if (!aside || !timer || !this.#hasRoom || !delivery.held()) return undefined
+    // What tells others of it has to be written, and then the rest is as well.
+    if (notes.length > 0 || control.length > 0) return undefined
     if (timer.dueMs > delivery.cameAtMs + HELD_MS_MAX) return undefined
     const again = delivery.again()
     this.#shelf.put(again, timer.dueMs)

@@ -27,11 +27,15 @@ t.test(
     const startedMs = performance.now()
     await t.rejects(stream.append('calls', [record('c')]), { code: 'stream-unavailable' })
     t.ok(performance.now() - startedMs < 100)
+    const watchdog = { ...record('b'), dueMs: Date.now() }
+    t.equal(await b.checkOut(watchdog, [record('b', 'lost note')]), 'done', 'a call goes on without its note')
+    const acting = consumer.act(record('c'), { journal: [record('c', 'c acted')] })
     const completing = b.complete({ journal: [record('b', 'b ended')], children: [record('child')] })
     t.equal(await Promise.race([completing, sleep(500, 'not yet')]), 'not yet')
 
     await server.start()
     t.equal(await completing, 'done', 'what was completed meanwhile is written')
+    t.equal(await acting, 'done')
     const found = new Map<string, string>()
     const work = async (deliveries: readonly Delivery[]): Promise<void> => {
       for (const delivery of deliveries) {
@@ -47,7 +51,7 @@ t.test(
     if (found.has('a')) t.equal(found.get('a'), 'a ended')
     if (found.has('b')) t.equal(found.get('b'), 'b ended')
     t.match(Object.fromEntries(found), { child: 'fresh', d: 'fresh' })
-    t.strictSame(await readAll(stream, 'journal'), ['a ended', 'b ended'])
+    t.strictSame((await readAll(stream, 'journal')).sort(), ['a ended', 'b ended', 'c acted'])
     t.strictSame(await excess(consumer, 300), [])
   },
 )
@@ -98,8 +102,10 @@ t.test('a stop does not wait for a server that is away', { skip: NO_OWN_SERVER }
   await server.kill()
   while ((await stream.health()).ready) await sleep(5)
   const completing = delivery.complete({ journal: [record('a', 'ended')] })
+  const acting = consumer.act(record('b'), { timers: [{ ...record('b'), dueMs: Date.now() }] })
   const startedMs = performance.now()
   await stream.stop()
   t.equal(await completing, 'lost')
+  t.equal(await acting, 'elsewhere')
   t.ok(performance.now() - startedMs < 6_500)
 })

@@ -73,7 +73,8 @@ export class NatsStorage implements StreamStorage {
 export async function removeStreams(prefix: string): Promise<void> {
   const connection = await connect({ servers: SERVER })
   const manager = await connection.jetstreamManager()
-  for (const name of [`${prefix}-calls`, `${prefix}-journal`, `KV_${prefix}-checkpoints`]) {
+  const logs = ['calls', 'journal', 'control', 'claims'].map((log) => `${prefix}-${log}`)
+  for (const name of [...logs, `KV_${prefix}-checkpoints`]) {
     await manager.streams.delete(name).catch(() => undefined)
   }
   await connection.close()

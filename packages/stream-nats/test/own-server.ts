@@ -18,6 +18,7 @@ export interface OwnServer {
 interface Launcher {
   lackingForNats(): string | undefined
   startNats(options: { directory: string; config?: object }): Promise<OwnServer>
+  startNatsCluster(): Promise<{ readonly urls: readonly string[]; stop(): Promise<void> }>
 }
 
 const launcher = (await import(new URL('../../../../scripts/brokers/nats.mjs', import.meta.url).href)) as Launcher
@@ -40,4 +41,11 @@ export async function startServer(t: Test, config: (directory: string) => object
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   })
   return server
+}
+
+/** Starts three servers, which are stopped after the test; resolves with their URLs. */
+export async function startCluster(t: Test): Promise<string> {
+  const cluster = await launcher.startNatsCluster()
+  t.teardown(() => cluster.stop())
+  return cluster.urls.join(',')
 }

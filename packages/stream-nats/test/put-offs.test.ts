@@ -2,7 +2,7 @@ import type { Delivery } from '@posthaste/stream'
 import { connect, headers } from 'nats'
 import t from 'tap'
 import { NatsStorage, NO_SERVER, SERVER } from './nats-harness.js'
-import { connectWith, excess, GROUP, pull, pullOne, record, Streams, textOf } from './work.js'
+import { connectWith, excess, GROUP, pull, pullOne, readAll, record, Streams, textOf } from './work.js'
 
 const skip = NO_SERVER
 const SHORT = { ackWaitMs: 2_000 }
@@ -136,6 +136,42 @@ for (const [how, forMs, aside] of written) {
     t.match(await consumer.progress(), [{ committed: 3, end: 3, inFlight: 0 }])
   })
 }
+
+t.test('what is put off and told of is written', { skip }, async (t) => {
+  const streams = new Streams(t)
+  const stream = await streams.start()
+  const consumer = await stream.consume(GROUP)
+  await stream.append('calls', [record('a'), record('b')])
+  const told = [{ notes: [record('a', 'noted')] }, { control: [record('b', 'asked')] }]
+  for (const [index, delivery] of (await pull(consumer, 2)).entries()) {
+    const timers = [{ ...delivery.record, dueMs: Date.now() + 60_000 }]
+    t.equal(await delivery.complete({ aside: true, timers, ...told[index] }), 'done')
+  }
+  t.equal(await timersIn(streams.prefix), 2)
+  t.strictSame(await readAll(stream, 'journal'), ['noted'])
+  t.strictSame(await readAll(stream, 'control'), ['asked'])
+})
+
+t.test('what is put off can be acted on, and knows of it when it comes back', { skip }, async (t) => {
+  const streams = new Streams(t)
+  const stream = await streams.start()
+  const [consumer, other] = [await stream.consume(GROUP), await (await streams.start()).consume(GROUP)]
+  await stream.append('calls', [record('a'), record('b')])
+  for (const delivery of await pull(consumer, 2)) {
+    await delivery.begin(delivery.record)
+    t.equal(await putOff(delivery, Date.now() + 1_000), 'done')
+  }
+  t.equal(await consumer.act(record('a'), { journal: [record('a', 'acted here')] }), 'done')
+  t.equal(await other.act(record('b'), { journal: [record('b', 'acted there')] }), 'done')
+  const known = (await pull(consumer, 2)).map(async (delivery) => {
+    const begun = Buffer.from(await delivery.begin(delivery.record)).toString()
+    return [textOf(delivery.record), begun, await delivery.complete()]
+  })
+  t.strictSame((await Promise.all(known)).sort(), [
+    ['a', 'acted here', 'done'],
+    ['b', 'acted there', 'done'],
+  ])
+})
 
 t.test('what comes back is told how its turn has ended meanwhile', { skip }, async (t) => {
   const streams = new Streams(t)

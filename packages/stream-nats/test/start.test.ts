@@ -92,10 +92,13 @@ t.test('streams that would break a promise are refused, others are adjusted', { 
     ['calls', { subjects: [] }, 'subjects'],
     ['journal', { max_msgs_per_subject: 1 }, 'max_msgs_per_subject'],
     ['journal', { retention: 'workqueue' }, 'retention'],
+    ['control', {}, 'max_msgs_per_subject'],
+    ['control', { max_msgs_per_subject: 1, max_age: nanos(3_600_000) }, 'max_age'],
+    ['claims', { max_bytes: 1_000_000 }, 'max_bytes'],
   ] as const
   for (const [log, settings, setting] of broken) {
     const prefix = createPrefix()
-    const subjects = log === 'calls' ? [`${prefix}.calls`, `${prefix}.timers.>`] : [`${prefix}.journal.>`]
+    const subjects = log === 'calls' ? [`${prefix}.calls`, `${prefix}.timers.>`] : [`${prefix}.${log}.>`]
     await manager.streams.add({ name: `${prefix}-${log}`, subjects, ...settings } as never)
     const error = (await new NatsStream(optionsFor(prefix)).start().catch((error: unknown) => error)) as Error
     t.match(error, { code: 'stream-unfit' }, setting)
@@ -106,10 +109,13 @@ t.test('streams that would break a promise are refused, others are adjusted', { 
   const prefix = createPrefix()
   const first = new NatsStream(optionsFor(prefix))
   await first.start()
-  const second = new NatsStream(optionsFor(prefix, { journalRetention: { ageMs: 7_200_000, bytes: 1_000_000 } }))
+  // This is below the window in which the server looks for duplicates.
+  const [journalRetention, claimRetentionMs] = [{ ageMs: 7_200_000, bytes: 1_000_000 }, 60_000]
+  const second = new NatsStream(optionsFor(prefix, { journalRetention, claimRetentionMs }))
   await second.start()
-  const { config } = await manager.streams.info(`${prefix}-journal`)
-  t.match(config, { max_age: nanos(7_200_000), max_bytes: 1_000_000 })
+  const configOf = async (log: string) => (await manager.streams.info(`${prefix}-${log}`)).config
+  t.match(await configOf('journal'), { max_age: nanos(7_200_000), max_bytes: 1_000_000 })
+  t.match(await configOf('claims'), { max_age: nanos(60_000), max_bytes: -1 })
   await Promise.all([first.stop(), second.stop()])
   await removeStreams(prefix)
   await nats.close()

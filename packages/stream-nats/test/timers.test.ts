@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Acted } from '@posthaste/stream'
 import { connect, headers } from 'nats'
 import t from 'tap'
 import { NatsStream } from '../src/nats-stream.js'
@@ -8,8 +9,9 @@ import { excess, GROUP, pull, pullOne, record, Streams, textOf } from './work.js
 
 const skip = NO_SERVER
 const COMPLETED = 10_000
+const MOVED = 400
 
-t.test('a timer that is put twice for one turn is one, due when it was put last', { skip }, async (t) => {
+t.test('a timer that is put twice is one, due when it was put last', { skip }, async (t) => {
   const stream = await new Streams(t).start()
   const consumer = await stream.consume(GROUP)
   await stream.append('calls', [record('a'), record('b')])
@@ -17,13 +19,34 @@ t.test('a timer that is put twice for one turn is one, due when it was put last'
   const turn = { generation: 2, attempt: 3 }
   const soonMs = Date.now() + 300
   const laterMs = Date.now() + 1_200.5
-  await a?.complete({ timers: [{ ...record('key', 'first', turn), dueMs: soonMs }] })
-  await b?.complete({ timers: [{ ...record('key', 'last', turn), dueMs: laterMs }] })
+  await a?.complete({ timers: [{ ...record('key', 'twice', turn), dueMs: soonMs }] })
+  await b?.complete({ timers: [{ ...record('key', 'twice', turn), dueMs: laterMs }] })
   const due = await pullOne(consumer)
   t.ok(Date.now() >= laterMs, 'not early')
   t.match(due.record, { key: 'key', ...turn })
-  t.equal(textOf(due.record), 'last')
+  t.equal(textOf(due.record), 'twice')
   t.strictSame(await excess(consumer, 500), [])
+})
+
+t.test('what is moved at the very moment at which it is fired comes all the same', { skip }, async (t) => {
+  const stream = await new Streams(t).start()
+  const consumer = await stream.consume(GROUP)
+  await stream.append('calls', [record('cause')])
+  const keys = Array.from({ length: MOVED }, (_, index) => `key-${index}`)
+  // The server fires them ahead of their time, in one go.
+  const dueMs = Date.now() + 1_500
+  const timers = keys.map((key) => ({ ...record(key, 'old'), dueMs }))
+  t.equal(await (await pullOne(consumer)).complete({ timers }), 'done')
+  const moving: Promise<Acted>[] = []
+  for (const key of keys) {
+    moving.push(consumer.act(record(key), { timers: [{ ...record(key, 'moved'), dueMs: dueMs + 1_000 }] }))
+    await sleep((dueMs - Date.now()) / (MOVED - moving.length + 1))
+  }
+  t.strictSame(new Set(await Promise.all(moving)), new Set(['done']))
+  const moved = new Set<string>()
+  while (moved.size < MOVED) {
+    for (const { record } of await pull(consumer, 1)) if (textOf(record) === 'moved') moved.add(record.key)
+  }
 })
 
 t.test('timers outlive the removal of thousands of completed calls', { skip, timeout: 60_000 }, async (t) => {

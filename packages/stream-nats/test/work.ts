@@ -1,4 +1,4 @@
-import type { Consumer, Delivery, NewRecord, Stream, Turn } from '@posthaste/stream'
+import type { Consumer, Delivery, LogName, NewRecord, Stream, Turn } from '@posthaste/stream'
 import { type ConnectionOptions, connect, type NatsConnection } from 'nats'
 import { NatsStream } from '../src/nats-stream.js'
 import type { NatsStreamOptions } from '../src/options.js'
@@ -61,25 +61,30 @@ export async function excess(consumer: Consumer, forMs: number): Promise<string[
   return found.map(({ record }) => textOf(record))
 }
 
-export async function readAll(stream: Stream, log: 'calls' | 'journal'): Promise<string[]> {
+export async function readAll(stream: Stream, log: LogName): Promise<string[]> {
   const texts: string[] = []
   for await (const { records } of stream.follow(log, 'start', { untilEnd: true })) texts.push(...records.map(textOf))
   return texts
 }
 
-/** Connects with a look at everything that is published: `false` holds it back. */
+/** Connects with a look at everything that is published: `false` holds it back, a text is published instead. */
 export function connectWith(
-  look: (subject: string, data: string, connection: NatsConnection) => boolean,
+  look: (subject: string, data: string, connection: NatsConnection) => boolean | string,
 ): (options: ConnectionOptions) => Promise<NatsConnection> {
   return async (options) => {
     const connection = await connect(options)
     const publish = connection.publish.bind(connection)
     connection.publish = (subject, data, more) => {
-      if (look(subject, Buffer.from((data as Uint8Array) ?? '').toString('latin1'), connection))
-        publish(subject, data, more)
+      const seen = look(subject, Buffer.from((data as Uint8Array) ?? '').toString('latin1'), connection)
+      if (seen) publish(subject, typeof seen === 'string' ? seen : data, more)
     }
     return connection
   }
+}
+
+/** A direct get of what is far behind the end: the answer is that of a replica that lags. */
+export function askTooFar(query: string): string {
+  return JSON.stringify({ ...JSON.parse(query), seq: 1_000_000 })
 }
 
 /** Holds the event loop up, as a frozen process does. */

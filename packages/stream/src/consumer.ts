@@ -13,6 +13,12 @@ export interface Consumer {
    * everything it stands by, and takes over within the wait.
    */
   pull(options: PullOptions): Promise<Delivery[]>
+  /**
+   * Writes what follows from a turn that no delivery of this member is about: it waits for its time, or in line. The record
+   * of that turn comes all the same, and is then the caller's to drop. In one step where completions are atomic; else the
+   * journal first, which decides. Safe to repeat.
+   */
+  act(turn: Turn, effects: Effects): Promise<Acted>
   progress(): Promise<readonly Progress[]>
   /** Commits what is completed and gives up ownership. What was delivered and not completed goes to another member. Idempotent. */
   stop(): Promise<void>
@@ -73,11 +79,18 @@ export interface Delivery {
   complete(effects?: Effects): Promise<Completed>
   /**
    * Completes the record for a call that goes on. `watchdog` takes its place on the timers and comes due unless
-   * `complete` takes it away before. So a long call holds nothing up, and one that is lost is made again. Not while the
+   * `complete` takes it away before. `notes` are as in `Effects`. So a long call holds nothing up, and one that is lost is made again. Not while the
    * call still runs here: then the watchdog is put off. A backend without watchdogs keeps the record in work instead.
    */
-  checkOut(watchdog: NewTimer): Promise<Completed>
+  checkOut(watchdog: NewTimer, notes?: readonly NewRecord[]): Promise<Completed>
 }
+
+/**
+ * - `done`: it is written.
+ * - `elsewhere`: another member owns the key, or nobody yet.
+ * - otherwise the value of the journal record that tells how the turn ended before: nothing is written.
+ */
+export type Acted = 'done' | 'elsewhere' | Uint8Array
 
 /**
  * - `fresh`: nothing is known of the turn.
@@ -102,7 +115,11 @@ export interface Effects {
   readonly timers?: readonly NewTimer[]
   /** Records that come to `calls` now. */
   readonly children?: readonly NewRecord[]
+  /** How the turn ended: the first record for a turn decides. */
   readonly journal?: readonly NewRecord[]
+  /** Records for the journal that tell of the turn and decide nothing. */
+  readonly notes?: readonly NewRecord[]
+  readonly control?: readonly NewRecord[]
 }
 
 export interface NewTimer extends NewRecord {

@@ -1,6 +1,8 @@
+export { Bell } from './bell.js'
 export { type ClockSkew, measureClockSkew } from './clock-skew.js'
 export { CompletedPrefix } from './completed-prefix.js'
 export type {
+  Acted,
   Begun,
   Completed,
   ConsumeOptions,
@@ -11,7 +13,7 @@ export type {
   Progress,
   PullOptions,
 } from './consumer.js'
-export type { LogName, NewRecord, StoredRecord, Turn } from './record.js'
+export { LOG_NAMES, type LogName, type NewRecord, type StoredRecord, type Turn } from './record.js'
 export type {
   Followed,
   FollowOptions,

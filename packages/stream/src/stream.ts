@@ -8,6 +8,11 @@ export interface StreamSupports {
   readonly recordBytesMax: number
   /** Whether processes on several machines can use the stream. */
   readonly machines: boolean
+  /**
+   * Whether the records of one key are with one member at a time; if not, any member may have them, and `act` is for
+   * whoever comes first.
+   */
+  readonly owners: boolean
   /** Whether the members of a group share the work, or one works and the others stand by. */
   readonly members: 'share' | 'stand-by'
   /** Whether a completion and what follows from it are one step; if not, see `Delivery.begin`. */
@@ -24,12 +29,16 @@ export interface FollowOptions {
   readonly signal?: AbortSignal
   /** Ends the iteration at what was the end when it got there, instead of waiting for more. */
   readonly untilEnd?: boolean
+  /** Tells, besides, each time that nothing more is there, several times a second: with an empty list, and `asOfMs`. */
+  readonly beats?: boolean
 }
 
 export interface Followed {
   readonly records: readonly StoredRecord[]
   /** Behind the last of `records`. */
   readonly position: Position
+  /** With `beats`: at that time, by `performance.now()`, nothing more was there than was told up to here. */
+  readonly asOfMs?: number
 }
 
 /**

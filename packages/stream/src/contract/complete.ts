@@ -127,12 +127,14 @@ export function completeContract(t: ContractTest, harness: StreamHarness): void 
         timers: [{ ...record('one-key', `timer-${index}`), dueMs }],
         children: [record('one-key', `child-${index}`)],
         journal: [endOf(delivery, `ended-${index}`)],
+        control: [record(`control-${index}`)],
       }),
     )
     t.strictSame(await Promise.all(completed), ['done', 'done'])
     await setting.crash(stream)
 
     t.strictSame(textsOf(await setting.read('journal')), ['ended-0', 'ended-1'])
+    t.strictSame(sortedTextsOf(await setting.read('control')), ['control-0', 'control-1'])
     const consumer = await (await setting.start()).consume(GROUP)
     const found = await setting.pull(consumer, 5)
     t.strictSame(textsOf(found).sort(), ['2', 'child-0', 'child-1', 'timer-0', 'timer-1'])
@@ -154,15 +156,18 @@ export function completeContract(t: ContractTest, harness: StreamHarness): void 
       timers: [{ ...record('timer'), dueMs: 0 }],
       children: [record('child')],
       journal: [endOf(delivery)],
+      notes: [endOf(delivery, 'noted')],
+      control: [record('control')],
     }
     t.equal(await delivery.complete(effects), 'lost')
     t.equal(await delivery.complete(effects), 'lost')
-    t.equal(await delivery.checkOut(watchdogAt(delivery, 0)), 'lost')
+    t.equal(await delivery.checkOut(watchdogAt(delivery, 0), effects.notes), 'lost')
 
     const next = await stream.consume(GROUP)
     t.strictSame(textsOf(await setting.pull(next, 1)), ['a'])
     t.strictSame(await setting.pullExcess(next), [])
     t.strictSame(await setting.read('journal'), [])
+    t.strictSame(await setting.read('control'), [])
   })
 }
 

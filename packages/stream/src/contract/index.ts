@@ -1,13 +1,18 @@
+import { actContract } from './act.js'
+import { actMembersContract } from './act-members.js'
 import { appendContract } from './append.js'
+import { beatsContract } from './beats.js'
 import { beginContract } from './begin.js'
 import { checkOutContract } from './check-out.js'
 import { completeContract } from './complete.js'
 import { consumeContract } from './consume.js'
 import type { ContractTest } from './contract-test.js'
+import { controlContract } from './control.js'
 import { followContract } from './follow.js'
 import type { StreamHarness } from './harness.js'
 import { lifecycleContract } from './lifecycle.js'
 import { membersContract } from './members.js'
+import { notesContract } from './notes.js'
 import { timersContract } from './timers.js'
 import { trimContract } from './trim.js'
 
@@ -26,7 +31,12 @@ export function streamContract(t: ContractTest, harness: StreamHarness): void {
   beginContract(t, harness)
   timersContract(t, harness)
   checkOutContract(t, harness)
+  notesContract(t, harness)
   membersContract(t, harness)
+  actContract(t, harness)
+  actMembersContract(t, harness)
   followContract(t, harness)
+  beatsContract(t, harness)
+  controlContract(t, harness)
   trimContract(t, harness)
 }

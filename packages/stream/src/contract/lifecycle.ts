@@ -1,8 +1,23 @@
 import type { Delivery } from '../consumer.js'
-import type { Stream } from '../stream.js'
+import type { LogName } from '../record.js'
+import type { FollowOptions, Stream } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { BYTES_MAX, endOf, failure, GROUP, readAll, reasonOf, record, Setting, textsOf, timed } from './setting.js'
+import {
+  about,
+  BYTES_MAX,
+  endOf,
+  failure,
+  GROUP,
+  LOGS,
+  readAll,
+  reasonOf,
+  record,
+  Setting,
+  textsOf,
+  timed,
+  turnOf,
+} from './setting.js'
 
 /** Far longer than any test: what waits that long ends because it was told to. */
 const LONG_MS = 60_000
@@ -63,11 +78,12 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     await stream.append('calls', [record('a')])
     const [delivery] = await setting.pull(consumer, 1)
 
-    const running = new Set(['append', 'pull', 'follow'])
+    const running = new Set(['append', 'pull', 'follow', 'beats'])
     const ends = [
       stream.append('calls', [record('b')]).finally(() => running.delete('append')),
       consumer.pull({ recordsMax: 1, bytesMax: BYTES_MAX, waitMs: LONG_MS }).finally(() => running.delete('pull')),
       followOn(stream).finally(() => running.delete('follow')),
+      followOn(stream, { beats: true }).finally(() => running.delete('beats')),
     ]
     await stream.stop()
     t.strictSame([...running], [], 'all ended before stop resolved')
@@ -79,6 +95,8 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     t.strictSame(await consumer.pull({ recordsMax: 1, bytesMax: BYTES_MAX, waitMs: LONG_MS }), [])
     t.equal(await delivery?.complete({ journal: [record('late')] }), 'lost')
     t.equal(delivery?.held(), false)
+    const turn = turnOf(record('a'))
+    t.equal(await consumer.act(turn, { journal: [about(turn, 'late')] }), 'elsewhere')
     t.strictSame(await setting.read('journal'), [], 'nothing was written after the stop')
   })
 
@@ -86,14 +104,14 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
     const setting = await Setting.make(t, harness)
     const stream = await setting.start()
     const running = new Set<string>()
-    const ends = (['calls', 'journal'] as const).map((log) => {
+    const ends = LOGS.map((log) => {
       running.add(log)
       return stream.append(log, [record(log)]).finally(() => running.delete(log))
     })
     await stream.stop()
     t.strictSame([...running], [], 'all ended before stop resolved')
     for (const [index, end] of (await Promise.allSettled(ends)).entries()) {
-      const log = index === 0 ? 'calls' : 'journal'
+      const log = LOGS[index] as LogName
       if (end.status === 'fulfilled') t.strictSame(textsOf(await setting.read(log)), [log], 'it says so and is there')
       else t.match(end.reason, failure('stopping'))
     }
@@ -135,6 +153,6 @@ export function lifecycleContract(t: ContractTest, harness: StreamHarness): void
   })
 }
 
-async function followOn(stream: Stream): Promise<void> {
-  for await (const _ of stream.follow('journal', 'start'));
+async function followOn(stream: Stream, options: FollowOptions = {}): Promise<void> {
+  for await (const _ of stream.follow('journal', 'start', options));
 }

@@ -136,17 +136,19 @@ export function membersContract(t: ContractTest, harness: StreamHarness): void {
     const late = { journal: [record('late')], children: [record('late')], timers: [{ ...record('late'), dueMs: 0 }] }
     t.strictSame(
       await Promise.all([
+        first.act(turnOf(record('one-key')), late),
         deliveries[1].complete(late),
         deliveries[2].checkOut(watchdogAt(deliveries[2], 0)),
         deliveries[3].complete(late),
       ]),
-      ['lost', 'lost', 'lost'],
+      ['elsewhere', 'lost', 'lost', 'lost'],
     )
     t.ok(
       deliveries.every(({ lost }) => lost.aborted),
       'it knows now',
     )
     t.ok(deliveries.every((delivery) => !delivery.held()))
+    t.equal(await first.act(turnOf(record('one-key')), late), 'elsewhere', 'nor can it act later')
     t.equal(
       (await first.progress()).every(({ owner }) => owner === 'other'),
       true,

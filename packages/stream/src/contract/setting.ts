@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorCode } from '@posthaste/core'
 import type { Consumer, Delivery, NewTimer, Progress } from '../consumer.js'
 import type { LogName, NewRecord, StoredRecord, Turn } from '../record.js'
-import type { FollowOptions, Position, Stream, StreamHealth } from '../stream.js'
+import type { Followed, FollowOptions, Position, Stream, StreamHealth } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness, StreamStorage } from './harness.js'
 
 export const GROUP = 'contract'
+export const LOGS: readonly LogName[] = ['calls', 'journal', 'control', 'claims']
 /** More than any test has: the number of records decides. */
 export const BYTES_MAX = 2 ** 30
 const RECORDS_MAX = 1_000
@@ -117,7 +118,18 @@ export function record(key: string, text = key): NewRecord {
 
 /** The journal record that tells how the turn of a delivery ended. */
 export function endOf({ record }: Delivery, text = 'ended'): NewRecord {
-  return { ...turnOf(record), value: Buffer.from(text) }
+  return about(record, text)
+}
+
+/** A record of the journal that tells something of a turn. */
+export function about(turn: Turn, text: string): NewRecord {
+  return { ...turnOf(turn), value: Buffer.from(text) }
+}
+
+/** Resolves with the texts that come next. */
+export async function nextTexts(follower: AsyncIterator<Followed>): Promise<string[]> {
+  const next = await follower.next()
+  return next.done ? [] : textsOf(next.value.records)
 }
 
 export function turnOf({ attempt = 1, generation = 1, key }: Turn): Turn {

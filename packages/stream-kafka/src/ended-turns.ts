@@ -1,0 +1,28 @@
+/** Turns of which it is remembered that they ended, so that copies are known. */
+const ENDED_MAX = 5_000
+
+/** The turns of a partition that ended last, and where in the journal the first entry of each stands. */
+export class EndedTurns {
+  readonly #offsets = new Map<string, number>()
+
+  has(text: string): boolean {
+    return this.#offsets.has(text)
+  }
+
+  offsetOf(text: string): number | undefined {
+    return this.#offsets.get(text)
+  }
+
+  add(text: string, offset: number): void {
+    this.#offsets.set(text, Math.min(offset, this.#offsets.get(text) ?? offset))
+    if (this.#offsets.size <= ENDED_MAX) return
+    for (const oldest of this.#offsets.keys()) {
+      this.#offsets.delete(oldest)
+      return
+    }
+  }
+
+  forget(text: string): void {
+    this.#offsets.delete(text)
+  }
+}
