@@ -8,56 +8,49 @@ import {
   PosthasteError,
 } from '@posthaste/core'
 import type { StoredRecord, Turn } from '@posthaste/stream'
-import { type Ending, endInvocation, endUnreadable, turnOf, unreadableId } from './effects.js'
+import { type Ending, endInvocation, endUnreadable, type Stamp, turnOf, unreadableId } from './effects.js'
 
-/** What to do with a record that was pulled. */
-export type Admitted =
+/** What a record that was pulled says. */
+export type Reading =
   | { readonly kind: 'call'; readonly decoded: DecodedCall }
-  | { readonly kind: 'defer'; readonly decoded: DecodedCall; readonly dueMs: number }
-  /** Without `decoded`, its record cannot be read. */
-  | { readonly kind: 'end'; readonly decoded?: DecodedCall; readonly ending: Ending }
+  | { readonly kind: 'unreadable'; readonly ending: Ending }
   /** Only a newer version can read it: nothing may pass it. */
   | { readonly kind: 'newer'; readonly reason: string }
 
 /** What this version can decide. */
-export type Readable = Exclude<Admitted, { kind: 'newer' }>
+export type Readable = Exclude<Reading, { kind: 'newer' }>
 
-/** Reads a record, whoever wrote it, and decides. What cannot be called becomes a dead letter. */
-export function admit(record: StoredRecord, recordBytesMax: number, nowMs: number): Admitted {
-  const unreadable = (failure: Failure): Admitted => ({
-    kind: 'end',
-    ending: endUnreadable(record, failure, recordBytesMax, nowMs),
+/** Reads a record, whoever wrote it. What cannot be called becomes a dead letter. */
+export function read(record: StoredRecord, recordBytesMax: number, stamp: Stamp): Reading {
+  const unreadable = (failure: Failure): Reading => ({
+    kind: 'unreadable',
+    ending: endUnreadable(record, failure, recordBytesMax, stamp),
   })
   if (record.value.length > recordBytesMax) {
     const detail = `The record has ${record.value.length} bytes; ${recordBytesMax} are the limit.`
     return unreadable({ code: 'too-large', detail })
   }
-  let decoded: DecodedCall
   try {
-    decoded = decodeCall(record.value, record)
+    return { kind: 'call', decoded: decodeCall(record.value, record) }
   } catch (error) {
     if (!(error instanceof PosthasteError)) throw error
     if (error.code === 'record-version') return { kind: 'newer', reason: error.message }
     return unreadable({ code: error.code, detail: error.message })
   }
-  const admission = decideAdmission(decoded.call, nowMs)
-  if (admission.kind !== 'expire') return { ...admission, decoded }
-  return { kind: 'end', decoded, ending: endExpired(decoded.call, record, nowMs) }
 }
 
-/** What follows if the time of a call ran out while it waited; undefined if it has not. */
-export function endIfExpired(call: Call, record: StoredRecord, clock: Clock): Ending | undefined {
-  if (call.expiresAtMs === undefined) return undefined
-  const nowMs = clock.now()
-  return decideAdmission(call, nowMs).kind === 'expire' ? endExpired(call, record, nowMs) : undefined
-}
-
-function endExpired(call: Call, record: StoredRecord, nowMs: number): Ending {
+/** What follows for a call whose time ran out before it was made. */
+export function endExpired(call: Call, record: StoredRecord, stamp: Stamp): Ending {
   const failure: Failure = { code: 'expired', detail: 'Its time had run out before it was called.' }
-  return endInvocation(call, record, 'expired', failure, undefined, nowMs)
+  return endInvocation(call, record, 'expired', failure, undefined, stamp)
 }
 
-/** The turn of a record that is to be called, put off or ended. */
-export function turnOfAdmitted(record: StoredRecord, { decoded }: Readable): Turn {
-  return decoded ? turnOf(decoded.call) : { key: unreadableId(record) }
+/** Whether the time of a call ran out while it waited. */
+export function isExpired(call: Call, clock: Clock): boolean {
+  return call.expiresAtMs !== undefined && decideAdmission(call, clock.now()).kind === 'expire'
+}
+
+/** The turn of a record. */
+export function turnOfReading(record: StoredRecord, reading: Readable): Turn {
+  return reading.kind === 'call' ? turnOf(reading.decoded.call) : { key: unreadableId(record) }
 }

@@ -28,6 +28,7 @@ export class AttemptLog {
       durationMs: Math.round(outcome.durationMs * 1000) / 1000,
     }
     if (ok) this.#log.info(fields, 'attempt succeeded')
+    else if (ending.state === 'cancelled') this.#log.info(fields, 'attempt cancelled')
     else this.#log.warn(fields, 'attempt failed')
   }
 }

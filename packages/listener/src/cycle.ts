@@ -175,7 +175,7 @@ export class Cycles {
         // A broker is asked for it: not more often than it answers with ease.
         lookMs = performance.now() + PROGRESS_REST * (performance.now() - startedMs)
         if (!ends && !progress.some(({ overdue }) => overdue)) ends = progress
-        if (ends?.every(({ partition, end }) => isPast(progress, partition, end))) return true
+        if (ends?.every(({ partition, end }) => isPast(progress, partition, end)) && dispatcher.isSettled) return true
       }
       const leftMs = untilMs - performance.now()
       if (leftMs <= 0 || this.#stopping || this.blocked !== undefined) return false

@@ -11,35 +11,43 @@ import {
   type Happening,
   type JournalEntry,
   journalEntryOf,
+  nextAttempt,
   type Outcome,
   outcomeOf,
   type RetryPolicy,
+  type TurnEnd,
 } from '@posthaste/core'
 import type { Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
 
 /** What an attempt or a decision came to, and what follows from it. */
 export interface Ending {
-  readonly state: JournalEntry['state']
+  readonly state: TurnEnd
   readonly failure?: Failure
   readonly effects: Effects
 }
 
+/** Who writes to the journal, and when. */
+export type Stamp = Pick<Happening, 'atMs' | 'listener'>
+
+/** What of a record the journal keeps. */
+type Kept = Pick<StoredRecord, 'value'>
+
 /** What follows from an attempt that was made. */
 export function endAttempt(
   call: Call,
-  record: StoredRecord,
+  record: Kept,
   outcome: Outcome,
   retry: RetryPolicy,
-  nowMs: number,
+  stamp: Stamp,
   random: number,
 ): Ending {
   const policy = call.retry ? { ...retry, ...call.retry } : retry
-  const sequel = decideSequel(call, outcome, policy, nowMs, random)
+  const sequel = decideSequel(call, outcome, policy, stamp.atMs, random)
   if (sequel.state !== 'retrying') {
-    return endInvocation(call, record, sequel.state, 'failure' in sequel ? sequel.failure : undefined, outcome, nowMs)
+    return endInvocation(call, record, sequel.state, 'failure' in sequel ? sequel.failure : undefined, outcome, stamp)
   }
   const { state, failure, dueMs, next } = sequel
-  const entry = journalEntryOf(call, { atMs: nowMs, state, failure, nextAttemptAtMs: dueMs }, outcome)
+  const entry = journalEntryOf(call, { ...stamp, state, failure, nextAttemptAtMs: dueMs }, outcome)
   return {
     state,
     failure,
@@ -47,18 +55,21 @@ export function endAttempt(
   }
 }
 
-/** What follows from a final state: the journal entry, with the record if it is a dead letter, and the forward. */
+/**
+ * What follows from a final state: the journal entry, with the record if it did not succeed, and the forward. Of what was
+ * cancelled nobody is told: nobody waits for it.
+ */
 export function endInvocation(
   call: Call,
-  record: StoredRecord,
+  record: Kept,
   state: FinalState,
   failure: Failure | undefined,
   outcome: Outcome | undefined,
-  nowMs: number,
+  stamp: Stamp,
 ): Ending {
-  const { forwardTo } = call
-  const forward = forwardTo === undefined ? undefined : forwardOf({ ...call, forwardTo }, state, outcome, nowMs)
-  const what: Happening = { atMs: nowMs, state }
+  const forwardTo = state === 'cancelled' ? undefined : call.forwardTo
+  const forward = forwardTo === undefined ? undefined : forwardOf({ ...call, forwardTo }, state, outcome, stamp.atMs)
+  const what: Happening = { ...stamp, state }
   if (failure) what.failure = failure
   if (forwardTo !== undefined) what.forward = forward ? { id: forward.id } : { refused: 'depth-exceeded' }
   if (state !== 'succeeded') what.record = record.value
@@ -76,25 +87,24 @@ export function effectsAgain(call: Call, journalValue: Uint8Array): Effects {
   const { atMs, forward, nextAttemptAtMs, state } = entry
   if (state === 'retrying') {
     if (nextAttemptAtMs === undefined) return {}
-    const next = { ...call, attempt: call.attempt + 1, notBeforeMs: nextAttemptAtMs }
-    return { again: true, timers: [timerOf(next, nextAttemptAtMs)] }
+    return { again: true, timers: [timerOf(nextAttempt(call, nextAttemptAtMs), nextAttemptAtMs)] }
   }
   const { forwardTo } = call
   if (forwardTo === undefined || !forward || !('id' in forward)) return {}
-  const child = forwardOf({ ...call, forwardTo }, state, outcomeOf(entry), atMs)
+  const child = forwardOf({ ...call, forwardTo }, state as FinalState, outcomeOf(entry), atMs)
   return child ? { again: true, children: [callRecord(child)] } : {}
 }
 
 /** The dead letter for a record that cannot be called at all: its bytes, as many as fit. */
-export function endUnreadable(record: StoredRecord, failure: Failure, recordBytesMax: number, nowMs: number): Ending {
+export function endUnreadable(record: StoredRecord, failure: Failure, recordBytesMax: number, stamp: Stamp): Ending {
   const kept = record.value.subarray(0, recordBytesMax)
   const cut =
     kept.length < record.value.length ? ` Only the first ${kept.length} of ${record.value.length} bytes are kept.` : ''
   const entry: JournalEntry = {
+    ...stamp,
     id: unreadableId(record),
     generation: 1,
     attempt: 1,
-    atMs: nowMs,
     acceptedAtMs: record.appendedAtMs,
     state: 'failed',
     failure: { ...failure, detail: failure.detail + cut },
@@ -109,7 +119,18 @@ export function unreadableId({ appendedAtMs, log, offset, partition }: StoredRec
   return deriveId(appendedAtMs, log, partition, offset)
 }
 
-function journalRecord(entry: JournalEntry): NewRecord {
+/** Tells that a call waits on the timers. */
+export function scheduledNote(call: Call, timer: NewTimer, stamp: Stamp): NewRecord {
+  const what: Happening = { ...stamp, state: 'scheduled', nextAttemptAtMs: timer.dueMs, record: timer.value }
+  return journalRecord(journalEntryOf(call, what, undefined))
+}
+
+/** Tells that a call is being made. */
+export function runningNote(call: Call, startedAtMs: number, stamp: Stamp): NewRecord {
+  return journalRecord(journalEntryOf(call, { ...stamp, state: 'running', startedAtMs }, undefined))
+}
+
+export function journalRecord(entry: JournalEntry): NewRecord {
   return { ...turnOf(entry), value: encodeJournalEntry(entry) }
 }
 

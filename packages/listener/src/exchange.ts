@@ -3,8 +3,9 @@ import type { Dispatcher } from 'undici'
 import { classifyCallError, isShortage } from './call-failure.js'
 import type { Pace } from './pace.js'
 import { ResponseBody } from './response-body.js'
+import type { CallEnd } from './target.js'
 
-/** The call was not made: the record may be in other hands. */
+/** The call was not made: the record may be in other hands, or something else was asked. */
 export const NOT_MADE = 'not-made'
 /** The call was not made: this process has no file descriptor left for a connection. */
 export const NO_DESCRIPTOR = 'no-descriptor'
@@ -15,11 +16,18 @@ export function isUnmade(outcome: Outcome | Unmade): outcome is Unmade {
   return typeof outcome === 'string'
 }
 
+/** How a call ended for its target. */
+export function callEnd(outcome: Outcome | Unmade): CallEnd {
+  // That it was cancelled says nothing of the target.
+  const isTold = !isUnmade(outcome) && (outcome.kind === 'answered' || outcome.code !== 'cancelled')
+  return isTold ? { answered: outcome.kind === 'answered', durationMs: outcome.durationMs } : 'not made'
+}
+
 /** A pause shorter than this is not worth a timer. */
 const PAUSE_MS_MIN = 5
 
 export interface ExchangeOptions {
-  /** Asked at the last moment before the request is written. */
+  /** Whether it may be made: asked at the last moment before the request is written. */
   readonly held: () => boolean
   readonly timeoutMs: number
   readonly responseBytesMax: number
@@ -59,6 +67,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     } catch (error) {
       this.onResponseError(undefined, error as Error)
     }
+  }
+
+  /** Ends the call at once: it counts as made, and cancelled. */
+  cancel(): void {
+    this.#end({ kind: 'unanswered', ...this.#timing(), code: 'cancelled', detail: 'It was cancelled while it ran.' })
   }
 
   /** Gives the call up at once: it counts as not made. */

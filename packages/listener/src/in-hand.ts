@@ -1,5 +1,5 @@
 import type { Log } from '@posthaste/core'
-import type { Begun, Completed, Delivery, NewTimer } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, NewRecord, NewTimer } from '@posthaste/stream'
 import type { Ending } from './effects.js'
 import { newTally, type Tally } from './tally.js'
 
@@ -19,7 +19,11 @@ const UNRECORDED_MAX = 2_048
 const WAITING_MAX_FIRST = 128
 
 /** What became of a record. */
-export type Ended = Pick<Ending, 'effects'> & { readonly state: Ending['state'] | 'deferred' | 'spilled' | 'repeated' }
+export type Ended = Pick<Ending, 'effects'> & {
+  readonly state: Ending['state'] | 'deferred' | 'spilled' | 'repeated' | 'superseded'
+  /** Called when it is written, or lost. */
+  readonly onCompleted?: (how: Completed) => void
+}
 
 /** What was asked to be completed at one time. */
 interface Completing {
@@ -111,9 +115,9 @@ export class InHand {
   }
 
   /** Lets go of the delivery of a call that goes on, once the watchdog has its place. */
-  async checkOut(delivery: Delivery, watchdog: NewTimer): Promise<void> {
+  async checkOut(delivery: Delivery, watchdog: NewTimer, note: NewRecord): Promise<void> {
     this.#tally.checkedOut += 1
-    await delivery.checkOut(watchdog).catch((error: unknown) => this.#giveUp(error))
+    await delivery.checkOut(watchdog, [note]).catch((error: unknown) => this.#giveUp(error))
     this.release(delivery)
   }
 
@@ -170,6 +174,7 @@ export class InHand {
 
   #count(ending: Ended, completed: Completed): void {
     this.#tally[completed === 'done' ? ending.state : 'lost'] += 1
+    ending.onCompleted?.(completed)
   }
 
   #notify(): void {
@@ -177,7 +182,7 @@ export class InHand {
   }
 }
 
-/** What is moved aside was not called. */
+/** What is moved aside, or of no use, was not called. */
 function isEndOfCall({ state }: Ended): boolean {
-  return state !== 'spilled' && state !== 'deferred' && state !== 'repeated'
+  return state !== 'spilled' && state !== 'deferred' && state !== 'repeated' && state !== 'superseded'
 }

@@ -1,3 +1,5 @@
+export type { ControlLog } from './control-follower.js'
+export type { CountedAttempt } from './counted-attempt.js'
 export type { CycleReport, Trigger } from './cycle.js'
 export { Listener } from './listener.js'
 export type { ListenerOptions } from './listener-options.js'

@@ -1,4 +1,4 @@
-import type { DecodedCall } from '@posthaste/core'
+import type { Call, DecodedCall } from '@posthaste/core'
 import type { Delivery, NewTimer } from '@posthaste/stream'
 import { timerOf } from './effects.js'
 
@@ -14,4 +14,9 @@ export function jobOf(delivery: Delivery, { call, settled }: DecodedCall): Job {
 /** The same attempt of the same call, at another time. */
 export function timerFor({ call, delivery, settled }: Job, dueMs: number): NewTimer {
   return timerOf(call, dueMs, settled ? delivery.record.value : undefined)
+}
+
+/** Whether two records are of the same attempt. */
+export function isSameTurn(one: Call, other: Call): boolean {
+  return one.id === other.id && one.generation === other.generation && one.attempt === other.attempt
 }

@@ -19,6 +19,7 @@ export class Listener {
   }
 
   async start(): Promise<void> {
+    this.#dispatcher.start()
     if (!this.#schedule) return
     await this.#schedule.start()
     this.#cycles.trigger('schedule')
@@ -29,6 +30,7 @@ export class Listener {
    * due, is completed (`drained`), or after `waitMs`.
    */
   ping(by: Trigger, waitMs: number): Promise<CycleReport & { readonly drained: boolean }> {
+    this.#dispatcher.start()
     return this.#cycles.ping(by, waitMs)
   }
 

@@ -1,8 +1,10 @@
-import type { Outcome } from '@posthaste/core'
+import type { Call, Outcome } from '@posthaste/core'
 import type { Pool } from 'undici'
 import { AttemptLog } from './attempt-log.js'
 import { Bag, type Bagged } from './bag.js'
-import { endAttempt } from './effects.js'
+import type { Control } from './control.js'
+import { countedAttempt } from './counted-attempt.js'
+import { endAttempt, runningNote, type Stamp } from './effects.js'
 import { Exchange, isUnmade, type Unmade } from './exchange.js'
 import type { InHand } from './in-hand.js'
 import { type Job, timerFor } from './job.js'
@@ -19,7 +21,9 @@ const DISCARD_BYTES_PER_S = 64 * 1024 * 1024
 
 export interface RunningCall extends Job, Bagged {
   readonly exchange: Exchange
+  /** By `performance.now()`. */
   readonly startedMs: number
+  readonly startedAtMs: number
   readonly timeoutMs: number
   checkedOut: boolean
 }
@@ -28,13 +32,15 @@ export interface RunningCall extends Job, Bagged {
 export class RunningCalls {
   readonly #options: ListenerOptions
   readonly #inHand: InHand
+  readonly #control: Control
   readonly #attemptLog: AttemptLog
   readonly #discardPace = new Pace(DISCARD_BYTES_PER_S)
   readonly #running = new Bag<RunningCall>()
 
-  constructor(options: ListenerOptions, inHand: InHand) {
+  constructor(options: ListenerOptions, inHand: InHand, control: Control) {
     this.#options = options
     this.#inHand = inHand
+    this.#control = control
     this.#attemptLog = new AttemptLog(options.log, options.logAttempts)
   }
 
@@ -42,16 +48,21 @@ export class RunningCalls {
     return this.#running.size
   }
 
+  some(isIt: (running: RunningCall) => boolean): boolean {
+    return this.#running.all().some(isIt)
+  }
+
   /** Whoever starts it waits for the outcome of its exchange, and ends it then. */
   start({ call, delivery, settled }: Job, pool: Pool): RunningCall {
     const { clock, responseBytesMax } = this.#options
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
+    const startedAtMs = clock.now()
     const exchange = new Exchange({
-      held: () => delivery.held(),
+      held: () => delivery.held() && this.#control.allows(call),
       timeoutMs,
       responseBytesMax,
       discardPace: this.#discardPace,
-      nowMs: clock.now(),
+      nowMs: startedAtMs,
     })
     const startedMs = performance.now()
     const running: RunningCall = {
@@ -60,6 +71,7 @@ export class RunningCalls {
       settled,
       exchange,
       startedMs,
+      startedAtMs,
       timeoutMs,
       checkedOut: false,
       slot: -1,
@@ -76,6 +88,14 @@ export class RunningCalls {
     else if (running.checkedOut) this.#handBack(running)
   }
 
+  /** Stops those that were cancelled, and adds to `asked` those of which anything is. */
+  settle(open: ReadonlyMap<string, unknown>, asked: Map<string, Call | undefined>): void {
+    for (const { call, exchange } of this.#running.all()) {
+      if (open.has(call.id)) asked.set(call.id, call)
+      if (this.#control.isCancelled(call)) exchange.cancel()
+    }
+  }
+
   /** Looks after calls that go on: those that hold something up, and those that are another member's by now. */
   sweep(): void {
     for (const running of this.#running.all()) {
@@ -90,12 +110,13 @@ export class RunningCalls {
   }
 
   #record({ call, checkedOut, delivery }: RunningCall, outcome: Outcome): void {
-    const { clock, retry } = this.#options
     this.#inHand.tally.called += 1
-    const ending = endAttempt(call, delivery.record, outcome, retry, clock.now(), Math.random())
+    const ending = endAttempt(call, delivery.record, outcome, this.#options.retry, this.#stamp, Math.random())
     this.#attemptLog.write(call, outcome, ending)
-    if (checkedOut) void this.#inHand.completeCheckedOut(delivery, ending)
-    else this.#inHand.complete(delivery, ending)
+    this.#options.onAttempt?.(countedAttempt(call, outcome, ending))
+    const ended = ending.state === 'cancelled' ? this.#control.endCancelled(call, ending) : ending
+    if (checkedOut) void this.#inHand.completeCheckedOut(delivery, ended)
+    else this.#inHand.complete(delivery, ended)
   }
 
   /** It comes back at once instead of at its deadline. */
@@ -107,7 +128,12 @@ export class RunningCalls {
     running.checkedOut = true
     const leftMs = running.startedMs + running.timeoutMs - performance.now()
     const dueMs = this.#options.clock.now() + leftMs + CHECK_OUT_MARGIN_MS
-    void this.#inHand.checkOut(running.delivery, timerFor(running, dueMs))
+    const note = runningNote(running.call, running.startedAtMs, this.#stamp)
+    void this.#inHand.checkOut(running.delivery, timerFor(running, dueMs), note)
+  }
+
+  get #stamp(): Stamp {
+    return { atMs: this.#options.clock.now(), listener: this.#options.name }
   }
 }
 

@@ -6,12 +6,15 @@ export interface Tally {
   succeeded: number
   failed: number
   expired: number
+  cancelled: number
   retrying: number
   deferred: number
   /** Moved aside because they could not start soon. */
   spilled: number
   /** Records of a turn that was recorded before, or is in work already. */
   repeated: number
+  /** Records of no use, because what they were for was cancelled, or moved to another time. */
+  superseded: number
   /** Calls that went on for long and no longer hold the stream up. */
   checkedOut: number
   /** In other hands before they were completed. */
@@ -25,10 +28,12 @@ export function newTally(): Tally {
     succeeded: 0,
     failed: 0,
     expired: 0,
+    cancelled: 0,
     retrying: 0,
     deferred: 0,
     spilled: 0,
     repeated: 0,
+    superseded: 0,
     checkedOut: 0,
     lost: 0,
   }

@@ -99,6 +99,19 @@ export class Target<W> {
     return one
   }
 
+  someWaiting(isIt: (one: W) => boolean): boolean {
+    return this.#waiting.some(isIt)
+  }
+
+  /** Takes those of what waits that are `wanted`. */
+  takeIf(wanted: (one: W) => boolean, nowMs: number): W[] {
+    const taken = this.#waiting.filter(wanted)
+    if (taken.length === 0) return taken
+    this.#waiting.splice(0, Infinity, ...this.#waiting.filter((one) => !taken.includes(one)))
+    this.#noteIdle(nowMs)
+    return taken
+  }
+
   begin(nowMs: number): void {
     this.#busySinceMs ??= nowMs
     this.#running += 1

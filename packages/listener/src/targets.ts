@@ -70,6 +70,18 @@ export class Targets<W> {
     return target.take('last', nowMs)
   }
 
+  /** Whether any of all that wait `isIt`. */
+  someWaiting(isIt: (job: W) => boolean): boolean {
+    return [...this.#waiting].some((target) => target.someWaiting(isIt))
+  }
+
+  /** Takes back those of all that wait that are `wanted`. */
+  takeIf(wanted: (job: W) => boolean, nowMs: number): W[] {
+    const jobs = [...this.#waiting].flatMap((target) => target.takeIf(wanted, nowMs))
+    this.#waitingCount -= jobs.length
+    return jobs
+  }
+
   /** Whether a call that comes now could start at once: however slow the others are that run, it has a place. */
   canBegin(target: Target<W>, nowMs: number): boolean {
     return target.waitingCount === 0 && this.#hasPlace(target, nowMs)

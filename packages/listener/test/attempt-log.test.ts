@@ -1,6 +1,7 @@
-import type { Log } from '@posthaste/core'
+import type { Call, Log } from '@posthaste/core'
 import t from 'tap'
-import { runOne, startListener, startTarget } from './setting.js'
+import { acted, cancel } from './asking.js'
+import { runOne, startListener, startTarget, submit, until } from './setting.js'
 
 interface Line {
   readonly level: string
@@ -66,4 +67,15 @@ t.test('attempts that succeed are not logged unless asked for', async (t) => {
   t.equal(lines.length, 0)
   await runOne(running, { target: `${target.url}/none` })
   t.match(lines, [{ level: 'warn', fields: { state: 'failed', status: 404 } }])
+})
+
+t.test('an attempt that was cancelled is told of, and is no failure', async (t) => {
+  const target = await startTarget(t, () => {})
+  const { log, lines } = recorder()
+  const { listener, stream } = await startListener(t, { log, logAttempts: 'failed' })
+  const [call] = (await submit(stream, [{ target: target.url }])) as [Call]
+  await listener.ping('ping', 0)
+  await until(() => target.open() === 1)
+  await acted(stream, await cancel(stream, call))
+  t.match(lines, [{ level: 'info', message: 'attempt cancelled', fields: { id: call.id, state: 'cancelled' } }])
 })

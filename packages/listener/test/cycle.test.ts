@@ -180,8 +180,8 @@ t.test('a schedule that is longer than the linger leaves pauses, one that is sho
 })
 
 t.test('an expression that cannot be read is refused', async (t) => {
-  const { consumer } = await startListener(t)
-  const options = listenerOptions(consumer)
+  const { consumer, stream } = await startListener(t)
+  const options = listenerOptions(consumer, stream)
   const bad = ['', ' ', 'off', '*', '* * * *', '60 * * * *', '* * * * * * *', 'a b c d e', '*/0 * * * *']
   for (const expression of bad) {
     t.notOk(isSchedule(expression), `"${expression}"`)
@@ -206,6 +206,7 @@ function watchPulls(): Watched {
     most: 0,
     failures: 0,
     pulling: (consumer) => ({
+      act: (turn, effects) => consumer.act(turn, effects),
       progress: () => consumer.progress(),
       stop: () => consumer.stop(),
       async pull(options) {

@@ -1,9 +1,11 @@
 import { type Call, DEFAULT_RETRY_POLICY, type Outcome, PosthasteError } from '@posthaste/core'
 import type { Effects, NewRecord, StoredRecord } from '@posthaste/stream'
 import t from 'tap'
+import { cancelEffects } from '../src/directive-effects.js'
 import { type Ending, effectsAgain, endAttempt, endInvocation } from '../src/effects.js'
 
 const NOW_MS = Date.parse('2026-06-01T12:00:00.123Z')
+const STAMP = { atMs: NOW_MS, listener: 'http://127.0.0.1:8080' }
 
 const call: Call = {
   id: 'an-id',
@@ -45,8 +47,10 @@ const unanswered: Outcome = {
   detail: 'The target refused the connection.',
 }
 
+const cancelled: Outcome = { ...unanswered, code: 'cancelled', detail: 'It was cancelled.' }
+
 const after = (one: Call, outcome: Outcome): Ending =>
-  endAttempt(one, record, outcome, DEFAULT_RETRY_POLICY, NOW_MS, 0.618)
+  endAttempt(one, record, outcome, DEFAULT_RETRY_POLICY, STAMP, 0.618)
 const last = { ...forwarded, attempt: DEFAULT_RETRY_POLICY.maxAttempts }
 
 const endings: Record<string, { readonly call: Call; readonly ending: Ending }> = {
@@ -59,8 +63,13 @@ const endings: Record<string, { readonly call: Call; readonly ending: Ending }> 
   'a retry without an answer': { call, ending: after(call, unanswered) },
   'an expiry without an attempt': {
     call: forwarded,
-    ending: endInvocation(forwarded, record, 'expired', { code: 'expired', detail: 'Too late.' }, undefined, NOW_MS),
+    ending: endInvocation(forwarded, record, 'expired', { code: 'expired', detail: 'Too late.' }, undefined, STAMP),
   },
+  'a cancellation without an attempt': {
+    call: forwarded,
+    ending: cancelEffects(forwarded, record.value, STAMP),
+  },
+  'a cancellation while it ran': { call: forwarded, ending: after(forwarded, cancelled) },
   'a chain that is too deep': {
     call: { ...forwarded, depth: 8 },
     ending: after({ ...forwarded, depth: 8 }, answered(200)),

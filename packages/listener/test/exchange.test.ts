@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Pool } from 'undici'
-import { Exchange, type ExchangeOptions, NOT_MADE } from '../src/exchange.js'
+import { callEnd, Exchange, type ExchangeOptions, NOT_MADE } from '../src/exchange.js'
 import { Pace } from '../src/pace.js'
 import { startBlackHole } from './black-hole.js'
 import { startTarget, until } from './setting.js'
@@ -51,6 +51,22 @@ t.test('a call that is given up ends its connection', async (t) => {
   one.abort()
   await until(() => target.open() === 0, 1_000)
   t.equal(await one.outcome, NOT_MADE)
+})
+
+t.test('a call that is cancelled was made, and says nothing of its target', async (t) => {
+  const target = await startTarget(t, () => {})
+  const one = exchange()
+  one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
+  await until(() => target.open() === 1)
+  one.cancel()
+  await until(() => target.open() === 0, 1_000)
+  const outcome = await one.outcome
+  t.match(outcome, { kind: 'unanswered', code: 'cancelled', startedAtMs: Number, durationMs: Number })
+  t.equal(callEnd(outcome), 'not made')
+  t.match(callEnd({ kind: 'unanswered', startedAtMs: 1, durationMs: 2, code: 'timeout', detail: '' }), {
+    answered: false,
+    durationMs: 2,
+  })
 })
 
 t.test('what is wrong with a request itself is an outcome', async (t) => {

@@ -8,7 +8,7 @@ const log = { ...silent, warn: (details: object) => void warnings.push(details) 
 const storage = new Storage()
 const stream = await storage.open()
 const consumer = await stream.consume('listeners', { member: 'test' })
-const listener = new Listener({ ...listenerOptions(consumer), log })
+const listener = new Listener({ ...listenerOptions(consumer, stream), log })
 await listener.ping('ping', 1_000)
 
 const taken = takeDescriptors()

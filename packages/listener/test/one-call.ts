@@ -20,6 +20,8 @@ await stream.start()
 const consumer = await stream.consume('listeners')
 const listener = new Listener({
   consumer,
+  control: stream,
+  name: 'test',
   clock: systemClock,
   log,
   schedule: '* * * * * *',

@@ -31,7 +31,7 @@ t.test('a turn that is known is not called again, and what follows from it is th
   answers.set(slow.id, new Promise((resolve) => setTimeout(() => resolve('fresh'), 50)))
   answers.set(copy.id, 'copy')
   answers.set(ended.id, Promise.resolve(entryOf(ended, { atMs: NOW_MS, state: 'failed', forward: { id: 'a' } })))
-  answers.set(retried.id, entryOf(retried, { atMs: NOW_MS, state: 'retrying', nextAttemptAtMs: Date.now() + 100 }))
+  answers.set(retried.id, entryOf(retried, { atMs: NOW_MS, state: 'retrying', nextAttemptAtMs: Date.now() + 1_000 }))
 
   await listener.ping('ping', 0)
   await until(() => target.seen.some(({ url }) => url === '/forward'))
@@ -56,10 +56,11 @@ t.test('records whose turn is being looked up take the room of those that wait',
     begin: (turn) => answered.then(() => delivery.begin(turn)),
   })
   const { listener, stream } = await startListener(t, {}, undefined, (consumer) => changing(consumer, slow))
-  await submit(stream, Array(2_000).fill({ target: target.url }))
+  await submit(stream, Array(1_000).fill({ target: target.url }))
   const { drained, pulled } = await listener.ping('ping', 1_000)
   t.notOk(drained)
   t.ok(pulled > 0 && pulled <= 512, `${pulled} were pulled`)
   answer()
-  t.match(await listener.ping('ping', 10_000), { drained: true, pulled: 2_000, succeeded: 2_000 })
+  await finalStates(stream, 1_000)
+  t.equal(target.seen.length, 1_000)
 })

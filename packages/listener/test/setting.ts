@@ -11,6 +11,7 @@ import {
   decodeJournalEntry,
   encodeCall,
   type InstructionInput,
+  isFinalState,
   type JournalEntry,
   type Log,
   parseInstruction,
@@ -20,7 +21,7 @@ import { Environment, LmdbCheckpointStore, type Table } from '@posthaste/storage
 import type { Consumer, Delivery, Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import type { Test } from 'tap'
-import { Listener, type ListenerOptions } from '../src/index.js'
+import { type ControlLog, Listener, type ListenerOptions } from '../src/index.js'
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -68,9 +69,11 @@ export interface Running {
   readonly listener: Listener
 }
 
-export function listenerOptions(consumer: Consumer): ListenerOptions {
+export function listenerOptions(consumer: Consumer, control: ControlLog): ListenerOptions {
   return {
     consumer,
+    control,
+    name: 'test',
     clock: systemClock,
     log: silent,
     schedule: undefined,
@@ -95,7 +98,7 @@ export async function startListener(
 ): Promise<Running> {
   const stream = await storage.open()
   const consumer = seenThrough(await stream.consume('listeners', { member: 'test' }))
-  const listener = new Listener({ ...listenerOptions(consumer), ...options })
+  const listener = new Listener({ ...listenerOptions(consumer, stream), ...options })
   t.teardown(async () => {
     await listener.stop(0)
     await consumer.stop()
@@ -108,6 +111,7 @@ export async function startListener(
 export function changing(consumer: Consumer, change: (delivery: Delivery) => Delivery): Consumer {
   return {
     pull: async (options) => (await consumer.pull(options)).map(change),
+    act: (turn, effects) => consumer.act(turn, effects),
     progress: () => consumer.progress(),
     stop: () => consumer.stop(),
   }
@@ -122,7 +126,7 @@ export function plain(delivery: Delivery): Delivery {
     held: () => delivery.held(),
     begin: (turn) => delivery.begin(turn),
     complete: (effects) => delivery.complete(effects),
-    checkOut: (watchdog) => delivery.checkOut(watchdog),
+    checkOut: (watchdog, notes) => delivery.checkOut(watchdog, notes),
   }
 }
 
@@ -165,7 +169,7 @@ export async function finalStates(stream: Stream, count: number): Promise<Journa
   const signal = AbortSignal.timeout(END_MS_MAX)
   for await (const { records } of stream.follow('journal', 'start', { signal })) {
     const entries = records.map(({ value }) => decodeJournalEntry(value))
-    finals.push(...entries.filter(({ state }) => state !== 'retrying'))
+    finals.push(...entries.filter(({ state }) => isFinalState(state)))
     if (finals.length >= count) return finals
   }
   throw new Error(`${finals.length} of ${count} invocations ended`)
@@ -179,7 +183,7 @@ export async function runOne(
 ): Promise<JournalEntry> {
   await listener.ping('ping', 0)
   const [call] = await submit(stream, [instruction], also)
-  const before = (await readJournal(stream)).filter(({ state }) => state !== 'retrying').length
+  const before = (await readJournal(stream)).filter(({ state }) => isFinalState(state)).length
   const finals = await finalStates(stream, before + 1)
   const own = finals.find(({ id }) => id === call?.id)
   return own ?? ((await finalStates(stream, before + 2)).find(({ id }) => id === call?.id) as JournalEntry)

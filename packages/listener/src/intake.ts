@@ -1,0 +1,122 @@
+import type { Call } from '@posthaste/core'
+import type { Begun, Delivery } from '@posthaste/stream'
+import { type Readable, read, turnOfReading } from './admission.js'
+import type { Control } from './control.js'
+import { effectsAgain } from './effects.js'
+import type { InHand } from './in-hand.js'
+import { type Job, jobOf } from './job.js'
+import type { ListenerOptions } from './listener-options.js'
+
+export interface IntakeOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax'> {
+  readonly control: Control
+  readonly inHand: InHand
+  /** Moves a record aside that is not worth reading now, and tells whether it did. */
+  readonly spillUnread: (delivery: Delivery) => boolean
+  /** Takes what is to be called, or put off. */
+  readonly place: (job: Job) => void
+  /** Whether a record of the turn of this call is in hand that was taken before. */
+  readonly holds: (call: Call) => boolean
+}
+
+/** Reads what was pulled, finds out what is known of its turn, and hands on what is to be called. */
+export class Intake {
+  readonly #options: IntakeOptions
+  /** What is asked of their invocations is being done, or what they take the place of is in hand. */
+  readonly #waiting: Delivery[] = []
+  #blocked: string | undefined
+  #stopping = false
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+  }
+
+  /** Why nothing more may be pulled; undefined while all is well. */
+  get blocked(): string | undefined {
+    return this.#blocked
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length
+  }
+
+  take(delivery: Delivery): void {
+    const { clock, inHand, name, recordBytesMax, spillUnread } = this.#options
+    if (this.#stopping || this.#blocked) {
+      inHand.release(delivery)
+      return
+    }
+    if (spillUnread(delivery)) return
+    const reading = read(delivery.record, recordBytesMax, { atMs: clock.now(), listener: name })
+    if (reading.kind === 'newer') {
+      this.#block(delivery, reading.reason)
+      return
+    }
+    if (this.#isHeldBack(delivery, reading)) return
+    const begun = delivery.begin(turnOfReading(delivery.record, reading))
+    if (begun === 'fresh') this.#handOn(delivery, reading)
+    else void this.#handOnKnown(delivery, reading, begun).catch((error: unknown) => this.#giveUp(delivery, error))
+  }
+
+  /** Looks again at what had to wait. */
+  takeWaiting(): void {
+    for (const delivery of this.#waiting.splice(0)) this.take(delivery)
+  }
+
+  /** Lets go of all that is not handed on, and of what comes. */
+  stop(): void {
+    this.#stopping = true
+    this.takeWaiting()
+  }
+
+  /**
+   * Whether a record is not to be begun: it is of no use, or nobody knows yet whether it is. Begun, it would make a copy of
+   * the one that has taken its place.
+   */
+  #isHeldBack(delivery: Delivery, reading: Readable): boolean {
+    // What has ended has consequences, which whoever begins it is told.
+    if (reading.kind !== 'call' || delivery.ended) return false
+    const { control, holds, inHand } = this.#options
+    const { call } = reading.decoded
+    const order = control.orderFor(call)
+    if (order === 'drop') {
+      inHand.complete(delivery, control.carryOut(order, jobOf(delivery, reading.decoded)))
+      return true
+    }
+    // Begun, one that was moved would be taken for a copy of the one whose place it takes, and neither would be left.
+    const isHeldBack = order === 'wait' || (call.move !== undefined && holds(call))
+    if (isHeldBack) this.#waiting.push(delivery)
+    return isHeldBack
+  }
+
+  #handOn(delivery: Delivery, reading: Readable): void {
+    if (reading.kind === 'call') this.#options.place(jobOf(delivery, reading.decoded))
+    else this.#options.inHand.complete(delivery, reading.ending)
+  }
+
+  /** A record of a turn that somebody may have recorded, or that came twice. */
+  async #handOnKnown(delivery: Delivery, reading: Readable, begun: Begun | Promise<Begun>): Promise<void> {
+    const { inHand } = this.#options
+    const known = await inHand.lookUp(begun)
+    if (this.#stopping || this.#blocked) inHand.release(delivery)
+    else if (known === 'fresh') this.#handOn(delivery, reading)
+    else {
+      const isCopy = known === 'copy' || reading.kind !== 'call'
+      inHand.complete(delivery, {
+        state: 'repeated',
+        effects: isCopy ? {} : effectsAgain(reading.decoded.call, known),
+      })
+    }
+  }
+
+  #block(delivery: Delivery, reason: string): void {
+    this.#blocked = reason
+    this.#options.log.error({ code: 'record-version', offset: delivery.record.offset }, reason)
+    this.#options.inHand.release(delivery)
+  }
+
+  /** It comes again when this member is gone, or no longer has it. */
+  #giveUp(delivery: Delivery, error: unknown): void {
+    this.#options.log.error({ err: error, offset: delivery.record.offset }, 'what is known of a record cannot be read')
+    this.#options.inHand.release(delivery)
+  }
+}
