@@ -21,11 +21,14 @@ export interface EnvironmentOptions {
   readonly directory: string
   /** Free bytes that `takeRoom` leaves untouched, so that what was accepted can be worked off on a full disk. */
   readonly reserveBytes: number
+  /** Its name in the directory; `posthaste.lmdb` if left out. Each file has one writer at a time. */
+  readonly file?: string
 }
 
 /**
- * One LMDB environment, shared by everything that keeps state in a data directory. Several processes may open the same
- * directory, and several threads of one; a thread opens it once, for a second writer would wait for the first. Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
+ * One LMDB environment, shared by everything that keeps its state in one file of a data directory. Several processes may
+ * open the same file, and several threads of one; a thread opens it once, for a second writer would wait for the first.
+ * Writes go through `commit`, which groups what is asked for at one time into one transaction and one fsync.
  */
 export class Environment {
   readonly directory: string
@@ -40,7 +43,7 @@ export class Environment {
     this.directory = options.directory
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
     this.#root = open({
-      path: join(options.directory, 'posthaste.lmdb'),
+      path: join(options.directory, options.file ?? 'posthaste.lmdb'),
       noSubdir: true,
       mapSize: MAP_BYTES,
       maxDbs: 32,
@@ -57,9 +60,12 @@ export class Environment {
 
   /** Opens a table with keys in JavaScript's order of numbers, strings and arrays of these. Values are bytes. */
   table<K extends Key>(name: string): Table<K> {
-    const table = this.#root.openDB<Buffer, K>(name, { encoding: 'binary' })
-    this.#gauge.watch(name, () => table.getStats())
-    return table
+    return this.#open(name, 'ordered-binary')
+  }
+
+  /** Opens a table with bytes as keys, in their order. */
+  byteTable(name: string): Table<Buffer> {
+    return this.#open(name, 'binary')
   }
 
   /**
@@ -102,6 +108,12 @@ export class Environment {
     while (this.#committing) await this.#committing
     clearInterval(this.#readerCheck)
     await this.#root.close()
+  }
+
+  #open<K extends Key>(name: string, keyEncoding: 'ordered-binary' | 'binary'): Table<K> {
+    const table = this.#root.openDB<Buffer, K>(name, { encoding: 'binary', keyEncoding })
+    this.#gauge.watch(name, () => table.getStats())
+    return table
   }
 
   async #commitAll(): Promise<void> {

@@ -2,3 +2,6 @@ export { type Checkpoint, type CheckpointStore, type Claim, NEW_CHECKPOINT, type
 export { Environment, type EnvironmentOptions, type Table } from './environment.js'
 export { LmdbCheckpointStore } from './lmdb-checkpoint-store.js'
 export type { Room } from './room.js'
+export type { Change, LogRecord, ViewedLog } from './view/change.js'
+export { InvocationView, type ViewOptions } from './view/invocation-view.js'
+export type { ViewRetention } from './view/view-retention.js'

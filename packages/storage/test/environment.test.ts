@@ -117,6 +117,37 @@ t.test('the data directory is made, for its owner alone', async (t) => {
   for (const name of readdirSync(directory)) t.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
 })
 
+t.test('files of one directory are apart: each has its own tables, and its own writer', async (t) => {
+  const { directory, environment, table } = open(t)
+  const other = new Environment({ directory, file: 'other.lmdb', reserveBytes: 0 })
+  t.teardown(() => other.close())
+  const sameName = other.byteTable('table')
+  let inner: Promise<void> | undefined
+  await environment.commit(() => {
+    table.putSync(1, Buffer.from('one'))
+    inner = other.commit(() => void sameName.putSync(Buffer.of(2), Buffer.from('two')))
+  })
+  await inner
+  t.strictSame(keysOf(table), [1])
+  t.strictSame([...sameName.getKeys({ start: Buffer.of(0), end: Buffer.of(9) })], [Buffer.of(2)])
+  for (const name of ['posthaste.lmdb', 'other.lmdb']) t.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
+})
+
+t.test('tables with bytes as keys keep them in the order of the bytes', async (t) => {
+  const { environment } = open(t)
+  const bytes = environment.byteTable('bytes')
+  const keys = [Buffer.of(0xff), Buffer.of(0), Buffer.of(1, 0), Buffer.of(1), Buffer.of(0, 0xff)]
+  await environment.commit(() => {
+    for (const key of keys) bytes.putSync(key, Buffer.alloc(0))
+  })
+  const sorted = keys.toSorted(Buffer.compare)
+  t.strictSame([...bytes.getKeys({ start: Buffer.of(0), end: Buffer.of(0xff, 0xff) })], sorted)
+  t.strictSame(
+    [...bytes.getKeys({ start: Buffer.of(1), end: Buffer.of(0), reverse: true })],
+    [Buffer.of(1), Buffer.of(0, 0xff)],
+  )
+})
+
 t.test('a process that is killed while it reads does not keep pages from being used again', async (t) => {
   const { directory, environment, table } = open(t)
   const script = fileURLToPath(new URL('killed-reader-process.js', import.meta.url))

@@ -1,0 +1,91 @@
+import {
+  INVOCATION_STATES,
+  type Invocation,
+  type InvocationQuery,
+  originOf,
+  PosthasteError,
+  parseTargetFilter,
+} from '@posthaste/core'
+import { hashOf, withoutQuery } from './hashes.js'
+import { type IndexRange, type Place, placeOf } from './invocation-index.js'
+import { idOf, TIME_BYTES } from './keys.js'
+import type { Facets } from './row.js'
+
+/** What a page is read from, and what of it belongs there. */
+export interface Listing {
+  readonly range: IndexRange
+  /** Whether a row can belong there: false is certain. */
+  mayMatch(facets: Omit<Facets, 'state' | 'dueMs'>): boolean
+  matches(invocation: Invocation): boolean
+}
+
+/**
+ * Decides how to find what a query asks for.
+ * @throws PosthasteError `invalid-query` if the target or the cursor is none
+ */
+export function decideListing(query: InvocationQuery): Listing {
+  const { correlationId, createdAfterMs, states = INVOCATION_STATES } = query
+  const target = query.target === undefined ? undefined : readTarget(query.target)
+  const correlation = correlationId === undefined ? undefined : hashOf(correlationId)
+  const range = {
+    states: [...new Set(states)],
+    ...boundsOf(query),
+    ...(createdAfterMs !== undefined && { fromMs: createdAfterMs }),
+  }
+  return {
+    range:
+      correlation !== undefined
+        ? { ...range, kind: 'correlation', hash: correlation }
+        : target
+          ? { ...range, kind: target.kind, hash: target.hash }
+          : { ...range, kind: 'any', hash: 0 },
+    mayMatch: (facets) =>
+      (correlation === undefined || facets.correlation === correlation) &&
+      (target === undefined || facets[target.kind] === target.hash),
+    matches: (invocation) =>
+      (correlationId === undefined || invocation.correlationId === correlationId) &&
+      (target === undefined || (invocation.target !== undefined && target.of(invocation.target) === target.text)),
+  }
+}
+
+interface TargetFilter {
+  readonly kind: 'origin' | 'target'
+  readonly text: string
+  readonly hash: number
+  /** What of an invocation's target is to be equal to `text`. */
+  of(target: string): string
+}
+
+function readTarget(text: string): TargetFilter {
+  const url = parseTargetFilter(text)
+  if (url === undefined) throw new PosthasteError('invalid-query', 'The target is neither a URL nor an origin.')
+  const isOrigin = originOf(url) === url
+  const found = isOrigin ? url : withoutQuery(url)
+  return {
+    kind: isOrigin ? 'origin' : 'target',
+    text: found,
+    hash: hashOf(found),
+    of: isOrigin ? originOf : withoutQuery,
+  }
+}
+
+/** Where to begin: at the cursor, or at the time before which all is to be, whichever is older. */
+function boundsOf({ createdBeforeMs, cursor }: InvocationQuery): Pick<IndexRange, 'below'> {
+  const places = [
+    ...(cursor === undefined ? [] : [readCursor(cursor)]),
+    ...(createdBeforeMs === undefined ? [] : [placeOf(createdBeforeMs)]),
+  ].sort(Buffer.compare)
+  return places[0] ? { below: places[0] } : {}
+}
+
+export function writeCursor(place: Place): string {
+  return place.toString('base64url')
+}
+
+function readCursor(cursor: string): Place {
+  const place = Buffer.from(cursor, 'base64url')
+  const isPlace =
+    place.length > TIME_BYTES && place.toString('base64url') === cursor && idOf(place.subarray(TIME_BYTES))
+  if (!isPlace) throw new PosthasteError('invalid-query', 'The cursor is not one that was given with a page.')
+  return place
+}
