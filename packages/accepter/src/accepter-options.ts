@@ -1,14 +1,60 @@
-import type { Clock, Log } from '@posthaste/core'
-import type { ClockSkew, NewRecord } from '@posthaste/stream'
+import type {
+  Clock,
+  DeadLetter,
+  Directive,
+  Invocation,
+  InvocationCounts,
+  InvocationPage,
+  InvocationQuery,
+  KeptResponse,
+  KnownClaim,
+  Log,
+  WaitingTurn,
+} from '@posthaste/core'
+import type { ClockSkew, LogName, NewRecord } from '@posthaste/stream'
 
-/** What serves `/invocations`. */
+/** What takes invocations, and what is asked of them. */
 export interface InvocationsDoor {
   /** Resolves once the records are durable; rejects with a PosthasteError. */
-  append(records: readonly NewRecord[]): Promise<void>
+  append(log: LogName, records: readonly NewRecord[]): Promise<void>
   /** The largest record to accept. */
   readonly recordBytesMax: number
-  /** How long an append may take before the client is told to come back; 10 s if left out. */
+  /** How long an append may take, or the view to show it, before the client is told to come back; 10 s if left out. */
   readonly timeoutMs?: number
+  /** Hears of what was accepted: how long that took since the request came, and how many it were at once. */
+  onAccepted?(durationMs: number, count: number): void
+}
+
+/** The view of invocations, which follows the stream. What it shows is true, if not always of this moment. */
+export interface ViewDoor {
+  get(id: string): Invocation | undefined
+  response(id: string): KeptResponse | undefined
+  waiting(id: string): WaitingTurn | undefined
+  deadLetter(id: string): DeadLetter | undefined
+  directive(id: string): Directive | undefined
+  /** The first in its log for the key. */
+  claim(key: string): KnownClaim | undefined
+  /** @throws PosthasteError `invalid-query` if the cursor is not one of ours */
+  list(query: InvocationQuery): InvocationPage
+  counts(): InvocationCounts
+  /**
+   * Up to when the view is complete, by `performance.now()` of this thread: it shows whatever was durable by then, on each
+   * of the logs. `-Infinity` if that is not known yet.
+   */
+  asOfMs(): number
+  /**
+   * Asks now, after each change, and whenever `asOfMs` has grown; resolves with the first answer that is not undefined. With
+   * undefined after `timeoutMs`, or when `signal` aborts.
+   */
+  until<T>(ask: () => T | undefined, timeoutMs: number, signal?: AbortSignal): Promise<T | undefined>
+}
+
+/** What only the process knows besides the view. */
+export interface Activity {
+  /** Of the last minute. */
+  readonly rates: { readonly acceptedPerSecond: number; readonly endedPerSecond: number }
+  /** How far the listener in this process is. */
+  readonly listener?: object
 }
 
 /** What serves `/cycle`. */
@@ -25,6 +71,12 @@ export interface Readiness {
   readonly clock?: ClockSkew | undefined
 }
 
+/** Text for Prometheus. */
+export interface Metrics {
+  readonly contentType: string
+  readonly text: string
+}
+
 /** How to serve HTTP. A door that is not given is not there. */
 export interface AccepterOptions {
   /** An address, or a name: of that, the first address that it has. */
@@ -37,7 +89,13 @@ export interface AccepterOptions {
   readonly connectionsMax: number
   /** How long a client may take to send a whole request; 60 s if left out. */
   readonly requestTimeoutMs?: number
+  /** How many requests may wait for something to become of an invocation; 1,000 if left out. */
+  readonly waitingMax?: number
   readonly readiness: () => Promise<Readiness>
   readonly invocations?: InvocationsDoor
+  /** Shows invocations; with `invocations`, changes them too. */
+  readonly view?: ViewDoor
   readonly cycle?: CycleDoor
+  readonly activity?: () => Promise<Activity>
+  readonly metrics?: () => Promise<Metrics>
 }

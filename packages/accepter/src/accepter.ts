@@ -5,13 +5,16 @@ import fastify, { type FastifyInstance } from 'fastify'
 import type { AccepterOptions } from './accepter-options.js'
 import { answerBrokenRequest, unreadable } from './broken-request.js'
 import { Connections } from './connections.js'
-import { cycleRoutes } from './cycle-routes.js'
-import { healthRoutes } from './health-routes.js'
-import { invocationsRoutes } from './invocations-routes.js'
 import { problemHandler, sendProblem } from './problem.js'
 import { Refusals } from './refusals.js'
+import { addRoutes } from './route-plan.js'
+import { Routes } from './routes.js'
+import { Waits } from './waits.js'
 
 const REQUEST_MS_MAX = 60_000
+const WAITING_MAX = 1_000
+/** An id may have 128 characters, each of them written as three. */
+const PARAMETER_LENGTH_MAX = 384
 /** How often it is looked who has taken too long. */
 const LOOK_MS = 1_000
 const KEEP_ALIVE_MS = 72_000
@@ -24,6 +27,8 @@ export class Accepter {
   readonly #app: FastifyInstance
   readonly #connections: Connections
   readonly #refusals: Refusals
+  readonly #routes: Routes
+  readonly #waits: Waits
   #stopped: Promise<void> | undefined
 
   constructor(options: AccepterOptions) {
@@ -40,6 +45,7 @@ export class Accepter {
       forceCloseConnections: 'idle',
       // `#refuseWhileStopping` answers instead, in our own form.
       return503OnClosing: false,
+      routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
       clientErrorHandler: (error, socket) => this.#cut(error, socket),
       frameworkErrors: (_, __, reply) => void sendProblem(reply, unreadable()),
     })
@@ -50,15 +56,15 @@ export class Accepter {
     this.#limitConnections()
     this.#watchRequests()
     this.#refuseWhileStopping()
+    this.#routes = new Routes(this.#app, options.clock)
+    this.#waits = new Waits(options.waitingMax ?? WAITING_MAX)
     this.#refuseUnknown()
   }
 
   /** Listens and returns the URL to reach it by. */
   async start(): Promise<string> {
-    const { cycle, clock, host, invocations, port, readiness } = this.#options
-    await this.#app.register(healthRoutes(readiness))
-    if (invocations) await this.#app.register(invocationsRoutes(invocations, clock))
-    if (cycle) await this.#app.register(cycleRoutes(cycle))
+    const { host, port } = this.#options
+    addRoutes(this.#routes, this.#options, this.#waits)
     // Given the name `localhost`, fastify opens a server more for its second address, which has none of our limits.
     const { address } = await lookup(host)
     return this.#app.listen({ host: address, port })
@@ -71,6 +77,7 @@ export class Accepter {
   }
 
   async #stop(): Promise<void> {
+    this.#waits.stop()
     const closed = this.#app.close()
     // Node waits for a client that has connected and says nothing, or half of something, until it times out.
     const cutting = setInterval(() => this.#connections.closeUnused(), UNFINISHED_MS_MAX)
@@ -122,7 +129,7 @@ export class Accepter {
   #refuseUnknown(): void {
     this.#app.setNotFoundHandler(async (request, reply) => {
       const path = request.url.split('?', 1)[0] as string
-      const allowed = (['GET', 'HEAD', 'POST'] as const).filter((method) => this.#app.hasRoute({ method, url: path }))
+      const allowed = this.#routes.methodsOf(path)
       if (allowed.length === 0)
         return sendProblem(reply, new PosthasteError('not-found', 'There is nothing at this path.'))
       reply.header('allow', allowed.join(', '))

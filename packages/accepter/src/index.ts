@@ -1,3 +1,11 @@
 export { Accepter } from './accepter.js'
-export type { AccepterOptions, CycleDoor, InvocationsDoor, Readiness } from './accepter-options.js'
+export type {
+  AccepterOptions,
+  Activity,
+  CycleDoor,
+  InvocationsDoor,
+  Metrics,
+  Readiness,
+  ViewDoor,
+} from './accepter-options.js'
 export { type Problem, problemOf } from './problem.js'

@@ -7,6 +7,7 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   'stream-unavailable': 1,
   overloaded: 1,
   stopping: 1,
+  'view-behind': 1,
   'not-ready': 1,
   'stream-full': 30,
 }
@@ -67,9 +68,9 @@ function isAnswer(error: unknown): error is PosthasteError {
 function ofFastify(error: unknown): PosthasteError | undefined {
   const { code, statusCode } = Object(error) as { code?: string; statusCode?: number }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new PosthasteError('too-large', 'The request body is larger than any instruction may be.')
+    return new PosthasteError('too-large', 'The request body is larger than any that is taken here.')
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return new PosthasteError('unsupported-media-type', 'Send the instruction as Content-Type: application/json.')
+    return new PosthasteError('unsupported-media-type', 'Send the request body as Content-Type: application/json.')
   }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new PosthasteError('bad-request', 'The HTTP request cannot be read.', { cause: error })

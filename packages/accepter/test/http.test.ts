@@ -198,7 +198,7 @@ t.test('a ping waits for as long as it says', async (t) => {
   for (const query of ['wait=', 'wait=5', 'wait=61s', 'wait=-1s', 'wait=1s&wait=2s', 'wait[]=1s&wait=a']) {
     const response = await fetch(`${url}/cycle?${query}`)
     t.equal(response.status, 400, query)
-    t.match(await response.json(), { code: 'invalid-duration' }, query)
+    t.match(await response.json(), { code: 'invalid-query' }, query)
   }
   t.equal(waits.length, 5)
 })

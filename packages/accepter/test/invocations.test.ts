@@ -169,7 +169,7 @@ t.test('a body may be nested deeply', async (t) => {
 t.test('what was accepted is on the stream at the time of the answer', async (t) => {
   const { stream, other } = await openStreams(t)
   const { url } = await startAccepter(t, {
-    invocations: { recordBytesMax: 16_384, append: (records) => stream.append('calls', records) },
+    invocations: { recordBytesMax: 16_384, append: (log, records) => stream.append(log, records) },
   })
   const response = await post(
     url,
@@ -304,7 +304,7 @@ t.test('an append that does not end is a 503', async (t) => {
   t.equal(response.headers.get('retry-after'), '1')
   const problem = await problemIn(t, response)
   t.equal(problem.code, 'stream-unavailable')
-  t.match(problem.detail, 'it may have the instruction all the same')
+  t.match(problem.detail, 'it may have what was sent all the same')
 })
 
 t.test('an append that fails after its time ends nothing', async (t) => {

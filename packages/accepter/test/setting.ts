@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Log, systemClock } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
-import type { NewRecord, StoredRecord, Stream } from '@posthaste/stream'
+import type { LogName, NewRecord, StoredRecord, Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import type { Test } from 'tap'
 import { Accepter, type AccepterOptions } from '../src/index.js'
@@ -68,7 +68,7 @@ export class Notebook {
   readonly recordBytesMax = RECORD_BYTES_MAX
   readonly appends: (readonly NewRecord[])[] = []
 
-  async append(records: readonly NewRecord[]): Promise<void> {
+  async append(_: LogName, records: readonly NewRecord[]): Promise<void> {
     this.appends.push(records)
   }
 }

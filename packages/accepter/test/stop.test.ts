@@ -125,7 +125,7 @@ t.test('nobody can connect any more', async (t) => {
 t.test('stopping under load loses nothing that was accepted and cuts no answer', async (t) => {
   const { stream, other } = await openStreams(t)
   const { accepter, port } = await startAccepter(t, {
-    invocations: { recordBytesMax: 16_384, append: (records) => stream.append('calls', records) },
+    invocations: { recordBytesMax: 16_384, append: (log, records) => stream.append(log, records) },
   })
   const accepted: string[] = []
   const faults: string[] = []

@@ -1,0 +1,108 @@
+import {
+  type Call,
+  type Clock,
+  type Directive,
+  directiveKey,
+  encodeCall,
+  encodeDirective,
+  keptUntilMs,
+  nextDirectiveNumber,
+  PosthasteError,
+  prevails,
+} from '@posthaste/core'
+import type { ViewDoor } from './accepter-options.js'
+import { type Intake, readCall } from './intake.js'
+
+/** Listeners keep in memory what was asked; more are refused. */
+const STANDING_MAX = 100_000
+const UPHOLD_EVERY_MS = 1_000
+
+const NONE = new Uint8Array(0)
+
+/** What is asked of an invocation, with the call that it waits for, if that is known. */
+export interface Draft {
+  readonly directive: Directive
+  readonly call: Call | undefined
+}
+
+/** What users ask of invocations that go on, on its way to the listeners. */
+export class Directives {
+  readonly #view: ViewDoor
+  readonly #intake: Intake
+  readonly #clock: Clock
+
+  constructor(view: ViewDoor, intake: Intake, clock: Clock) {
+    this.#view = view
+    this.#intake = intake
+    this.#clock = clock
+  }
+
+  /** A directive for the turn that an invocation waits for now; undefined if it does not go on. With `dueMs` it is a move. */
+  draft(id: string, dueMs?: number): Draft | undefined {
+    const turn = this.#view.waiting(id)
+    if (!turn) return undefined
+    const call = callOf(turn.record)
+    const nowMs = this.#clock.now()
+    const standing = this.#view.directive(id)
+    const last = standing?.generation === turn.generation ? standing : undefined
+    const directive: Directive = {
+      id,
+      generation: turn.generation,
+      attempt: turn.attempt,
+      kind: dueMs === undefined ? 'cancel' : 'move',
+      number: nextDirectiveNumber(nowMs, Math.max(standing?.number ?? 0, call?.move ?? 0), Math.random()),
+      askedAtMs: nowMs,
+      ...(dueMs !== undefined && { dueMs }),
+      isDone: false,
+      untilMs: keptUntilMs(nowMs, turn.dueMs, last),
+      record: call ? encodeCall(call) : NONE,
+    }
+    return { directive, call }
+  }
+
+  /** The cancellation that stands of what a directive is about. */
+  cancellationOf({ generation, id }: Pick<Directive, 'generation' | 'id'>): Directive | undefined {
+    const standing = this.#view.directive(id)
+    return standing?.kind === 'cancel' && standing.generation === generation ? standing : undefined
+  }
+
+  /** Resolves once they are durable: listeners will act on them. @throws PosthasteError `overloaded`, or of the stream */
+  async append(directives: readonly Directive[]): Promise<void> {
+    if (this.#view.counts().directives + directives.length > STANDING_MAX) {
+      const detail = `${STANDING_MAX} changes of invocations are looked out for; no more are taken.`
+      throw new PosthasteError('overloaded', detail)
+    }
+    const records = directives.map((directive) => ({ key: directiveKey(directive), value: encodeDirective(directive) }))
+    await this.#intake.append('control', records)
+  }
+
+  /**
+   * Appends once more what counts of an invocation, unless it is done: this directive, or one that prevails over it. The
+   * log keeps the last record of a kind alone: another move of the same moment may have taken its place unread.
+   */
+  async uphold(directive: Directive): Promise<void> {
+    const standing = this.#view.directive(directive.id)
+    const counting = standing && prevails(standing, directive) ? standing : directive
+    if (!counting.isDone) await this.append([counting])
+  }
+
+  /** Waits, with `until`, for what becomes of a directive, and upholds it meanwhile. */
+  async upholdUntil<T>(directive: Directive, until: () => Promise<T>): Promise<T> {
+    // What cannot be appended now was appended before, and is again in a moment.
+    const upholding = setInterval(() => void this.uphold(directive).catch(() => undefined), UPHOLD_EVERY_MS)
+    try {
+      return await until()
+    } finally {
+      clearInterval(upholding)
+    }
+  }
+}
+
+function callOf(record: Uint8Array): Call | undefined {
+  try {
+    return record.length > 0 ? readCall(record) : undefined
+  } catch {
+    // A listener that has the call can act all the same.
+    return undefined
+  }
+}

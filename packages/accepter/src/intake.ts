@@ -1,0 +1,116 @@
+import {
+  type Call,
+  type CallContent,
+  createId,
+  decodeCall,
+  encodeCall,
+  formatInstant,
+  LIMITS,
+  PosthasteError,
+} from '@posthaste/core'
+import type { LogName, NewRecord } from '@posthaste/stream'
+import type { FastifyRequest } from 'fastify'
+import type { InvocationsDoor } from './accepter-options.js'
+
+const STORE_MS_MAX = 10_000
+
+/** The way of calls, and of what is asked of them, to the stream. */
+export class Intake {
+  readonly #door: InvocationsDoor
+  #durableMs = Number.NEGATIVE_INFINITY
+
+  constructor(door: InvocationsDoor) {
+    this.#door = door
+  }
+
+  /** When something was last stored, by `performance.now()`. */
+  get durableMs(): number {
+    return this.#durableMs
+  }
+
+  /** How long the stream may take to store something, and the view to show it. */
+  get timeoutMs(): number {
+    return this.#door.timeoutMs ?? STORE_MS_MAX
+  }
+
+  /** The record of a call, which may be larger than what is accepted by so much. @throws PosthasteError `too-large` */
+  fittingRecordOf(call: Call, moreBytes = 0): NewRecord {
+    const record = recordOf(call)
+    const bytes = record.value.length
+    const bytesMax = this.#door.recordBytesMax + moreBytes
+    if (bytes <= bytesMax) return record
+    const detail = `As a record this instruction has ${bytes} bytes; ${bytesMax} are the limit.`
+    throw new PosthasteError('too-large', detail)
+  }
+
+  /** Resolves once the records are durable. @throws PosthasteError, also if that takes too long */
+  async append(log: LogName, records: readonly NewRecord[]): Promise<void> {
+    if (records.length === 0) return
+    await inTime(this.#door.append(log, records), this.timeoutMs)
+    this.#durableMs = performance.now()
+  }
+
+  /** Tells of calls that a request brought, and that are durable now. */
+  accepted(durationMs: number, count: number): void {
+    if (count > 0) this.#door.onAccepted?.(durationMs, count)
+  }
+}
+
+/** A call that nobody has seen yet. */
+export function newCall(content: CallContent, depth: number, nowMs: number): Call {
+  return { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth, ...content }
+}
+
+export function recordOf(call: Call): NewRecord {
+  const { attempt, generation, id } = call
+  return { key: id, generation, attempt, value: encodeCall(call) }
+}
+
+/** Reads a record that says by itself which call it is. @throws PosthasteError `record-unreadable` */
+export function readCall(record: Uint8Array): Call {
+  const { call, settled } = decodeCall(record, { log: 'calls', partition: 0, offset: 0, appendedAtMs: 0 })
+  if (!settled) throw new PosthasteError('record-unreadable', 'What this record says depends on where it stands.')
+  return call
+}
+
+/** A request that a call of ours made says how deep its chain is, so that a loop through other services ends. */
+export function depthOf({ headers }: FastifyRequest): number {
+  const header = headers['posthaste-depth']
+  if (header === undefined) return 0
+  if (!/^\d+$/.test(String(header))) throw new PosthasteError('bad-request', 'Posthaste-Depth is not a number.')
+  const depth = Number(header) + 1
+  if (depth <= LIMITS.depthMax) return depth
+  const detail = `This would be number ${depth} of a chain; ${LIMITS.depthMax} are the limit.`
+  throw new PosthasteError('depth-exceeded', detail)
+}
+
+/** What a client is told of a call that was accepted. */
+export function receiptOf(call: Call): object {
+  const isScheduled = call.notBeforeMs !== undefined && call.notBeforeMs > call.acceptedAtMs
+  return {
+    id: call.id,
+    state: isScheduled ? 'scheduled' : 'queued',
+    correlationId: call.correlationId,
+    notBefore: call.notBeforeMs === undefined ? undefined : formatInstant(call.notBeforeMs),
+  }
+}
+
+/** Gives up waiting for an append after a time. */
+function inTime(append: Promise<void>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const detail = `The stream did not confirm within ${timeoutMs} ms; it may have what was sent all the same.`
+      reject(new PosthasteError('stream-unavailable', detail))
+    }, timeoutMs)
+    append.then(
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error as Error)
+      },
+    )
+  })
+}

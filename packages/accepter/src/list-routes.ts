@@ -1,0 +1,36 @@
+import type { InvocationQuery } from '@posthaste/core'
+import { summaryOf } from './invocation-document.js'
+import type { Lookup } from './lookup.js'
+import { OPERATIONS } from './operations.js'
+import type { Routes } from './routes.js'
+
+const LIMIT_DEFAULT = 50
+
+/** The invocations that match, newest first, a page at a time. */
+export function addListRoutes(routes: Routes, lookup: Lookup): void {
+  routes.add(OPERATIONS.listInvocations, async ({ query, request }, reply) => {
+    const { correlationId, createdAfter, createdBefore, cursor, limit = LIMIT_DEFAULT, state, target } = query
+    const wanted: InvocationQuery = {
+      limit,
+      ...(state && { states: state }),
+      ...(target !== undefined && { target }),
+      ...(correlationId !== undefined && { correlationId }),
+      ...(createdAfter !== undefined && { createdAfterMs: createdAfter }),
+      ...(createdBefore !== undefined && { createdBeforeMs: createdBefore }),
+      ...(cursor !== undefined && { cursor }),
+    }
+    if (cursor === undefined) await lookup.catchUp(reply)
+    const { items, next } = lookup.view.list(wanted)
+    reply.header('cache-control', 'no-cache')
+    if (next !== undefined) reply.header('link', `<${pathOfNext(request.url, next)}>; rel="next"`)
+    return { invocations: items.map(summaryOf), next }
+  })
+}
+
+/** The same request for the next page. */
+function pathOfNext(url: string, cursor: string): string {
+  const [path = '', query] = url.split('?', 2)
+  const parameters = new URLSearchParams(query)
+  parameters.set('cursor', cursor)
+  return `${path}?${parameters}`
+}

@@ -1,0 +1,79 @@
+import { CycleReportSchema, LIMITS, LivenessSchema, ReadinessSchema, StatsSchema } from '@posthaste/core'
+import { json, operation } from './operation.js'
+import { duration } from './parameter.js'
+
+export const getStats = operation({
+  id: 'getStats',
+  method: 'GET',
+  path: '/stats',
+  summary: 'Counts invocations by state, and tells how it goes.',
+  query: {},
+  answers: { 200: json('As far as the view knows.', StatsSchema) },
+  problems: [],
+})
+
+export const getMetrics = operation({
+  id: 'getMetrics',
+  method: 'GET',
+  path: '/metrics',
+  summary: 'Measures of this process, for Prometheus.',
+  query: {},
+  isProbe: true,
+  answers: {
+    200: { description: 'Text of Prometheus.', content: { type: 'text/plain', schema: { type: 'string' } } },
+  },
+  problems: [],
+})
+
+const cycle = {
+  path: '/cycle',
+  summary: 'Wakes the listener.',
+  query: {
+    wait: duration(
+      'Answers once what was there at the ping is done, or after so long; 1s if left out.',
+      LIMITS.waitMsMax,
+    ),
+  },
+  isProbe: true,
+  answers: {
+    200: json('All is done that was there.', CycleReportSchema),
+    202: json('It goes on.', CycleReportSchema),
+  },
+  problems: ['stream-unavailable'],
+} as const
+
+export const ping = operation({ ...cycle, id: 'ping', method: 'GET' })
+export const pingByPost = operation({ ...cycle, id: 'pingByPost', method: 'POST' })
+
+export const getLiveness = operation({
+  id: 'getLiveness',
+  method: 'GET',
+  path: '/livez',
+  summary: 'Answers while the process does.',
+  query: {},
+  isProbe: true,
+  answers: { 200: json('It does.', LivenessSchema) },
+  problems: [],
+})
+
+export const getReadiness = operation({
+  id: 'getReadiness',
+  method: 'GET',
+  path: '/readyz',
+  summary: 'Tells whether the process can do its work.',
+  query: {},
+  isProbe: true,
+  answers: { 200: json('It can.', ReadinessSchema) },
+  problems: ['not-ready'],
+})
+
+export const getOpenApi = operation({
+  id: 'getOpenApi',
+  method: 'GET',
+  path: '/openapi.json',
+  summary: 'Returns this document.',
+  query: {},
+  isProbe: true,
+  answers: { 200: json('An OpenAPI 3.1 document.', { type: 'object' }) },
+  problems: [],
+})

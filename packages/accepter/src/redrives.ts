@@ -1,0 +1,87 @@
+import {
+  type Call,
+  claimKey,
+  createId,
+  decodeCall,
+  type Invocation,
+  PosthasteError,
+  payloadHash,
+} from '@posthaste/core'
+import type { ViewDoor } from './accepter-options.js'
+import type { Claims, Stake } from './claims.js'
+import type { Intake } from './intake.js'
+
+/** What a record may be larger by than the one that was accepted: it says its generation. */
+const GENERATION_BYTES = 64
+
+/** Sends dead letters again. One that is sent by several at a time, or again after a failure, is sent once. */
+export class Redrives {
+  readonly #view: ViewDoor
+  readonly #claims: Claims
+  readonly #intake: Intake
+
+  constructor(view: ViewDoor, claims: Claims, intake: Intake) {
+    this.#view = view
+    this.#claims = claims
+    this.#intake = intake
+  }
+
+  /** @throws PosthasteError `not-redrivable`, `too-large`, or as `Claims` */
+  async redrive(invocation: Invocation, nowMs: number): Promise<Call> {
+    const settled = await this.#claims.settle(this.#stakeOf(invocation.id, nowMs))
+    return (settled as NonNullable<typeof settled>).call
+  }
+
+  /**
+   * Redrives those that can be, each at the time that `dueMs` says for the next one; returns how many.
+   * @throws PosthasteError as `Claims`
+   */
+  async redriveAll(invocations: readonly Invocation[], nowMs: number, dueMs: (index: number) => number | undefined) {
+    const stakes: Stake[] = []
+    for (const { id } of invocations) {
+      const stake = this.#tryStakeOf(id, nowMs, dueMs(stakes.length))
+      if (stake) stakes.push(stake)
+    }
+    const settled = await this.#claims.settleAll(stakes)
+    return settled.filter((each) => each?.isOwn).length
+  }
+
+  #tryStakeOf(id: string, nowMs: number, dueMs: number | undefined): Stake | undefined {
+    try {
+      return this.#stakeOf(id, nowMs, dueMs)
+    } catch (error) {
+      if (error instanceof PosthasteError) return undefined
+      throw error
+    }
+  }
+
+  #stakeOf(id: string, nowMs: number, dueMs?: number): Stake {
+    const call = this.#nextCallOf(id, dueMs)
+    const { value: record } = this.#intake.fittingRecordOf(call, GENERATION_BYTES)
+    const name = ['redrive', id, call.generation]
+    // No client's key has a line break. Every stake is one of its own: the record says which invocation it is.
+    return {
+      key: claimKey(name.join('\n')),
+      claim: { id: createId(nowMs), payload: payloadHash(name), record },
+    }
+  }
+
+  /** The first call of the next generation. It has no deadline: that of the last one has passed, or nearly so. */
+  #nextCallOf(id: string, dueMs: number | undefined): Call {
+    const letter = this.#view.deadLetter(id)
+    if (!letter) throw new PosthasteError('not-redrivable', 'It is no dead letter, or its record was not kept.')
+    try {
+      const origin = { log: 'calls', partition: 0, offset: 0, appendedAtMs: letter.acceptedAtMs }
+      const { expiresAtMs: _, move: __, notBeforeMs: ___, ...call } = decodeCall(letter.record, origin).call
+      return {
+        ...call,
+        id,
+        generation: letter.generation + 1,
+        attempt: 1,
+        ...(dueMs !== undefined && { notBeforeMs: dueMs }),
+      }
+    } catch {
+      throw new PosthasteError('not-redrivable', 'Its record cannot be read.')
+    }
+  }
+}

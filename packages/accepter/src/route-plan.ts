@@ -1,0 +1,51 @@
+import { addAcceptRoutes } from './accept-routes.js'
+import type { AccepterOptions } from './accepter-options.js'
+import { addBulkCancelRoutes } from './bulk-cancel-routes.js'
+import { addCancelRoutes } from './cancel-routes.js'
+import { Claims } from './claims.js'
+import { addCycleRoutes } from './cycle-routes.js'
+import { Directives } from './directives.js'
+import { addHealthRoutes } from './health-routes.js'
+import { Intake } from './intake.js'
+import { addListRoutes } from './list-routes.js'
+import { Lookup } from './lookup.js'
+import { addMoveRoutes } from './move-routes.js'
+import { addOpenApiRoutes } from './openapi-routes.js'
+import { addRedriveRoutes } from './redrive-routes.js'
+import { Redrives } from './redrives.js'
+import type { Routes } from './routes.js'
+import { addShowRoutes } from './show-routes.js'
+import { addMetricsRoutes, addStatsRoutes } from './stats-routes.js'
+import type { Waits } from './waits.js'
+
+/** Adds what is served behind the doors that there are. */
+export function addRoutes(routes: Routes, options: AccepterOptions, waits: Waits): void {
+  const { activity, clock, cycle, invocations, metrics, readiness, view } = options
+  addHealthRoutes(routes, readiness)
+  addOpenApiRoutes(routes)
+  if (cycle) addCycleRoutes(routes, cycle)
+  if (metrics) addMetricsRoutes(routes, metrics)
+  const intake = invocations && new Intake(invocations)
+  const lookup = view && new Lookup(view, waits, intake)
+  const claims = view && intake && new Claims(view, intake)
+  if (intake) addAcceptRoutes(routes, intake, claims)
+  if (lookup) {
+    addShowRoutes(routes, lookup)
+    addListRoutes(routes, lookup)
+    addStatsRoutes(routes, lookup.view, activity)
+  }
+  if (lookup && intake && claims)
+    addChangeRoutes(
+      routes,
+      lookup,
+      new Directives(lookup.view, intake, clock),
+      new Redrives(lookup.view, claims, intake),
+    )
+}
+
+function addChangeRoutes(routes: Routes, lookup: Lookup, directives: Directives, redrives: Redrives): void {
+  addCancelRoutes(routes, lookup, directives)
+  addBulkCancelRoutes(routes, lookup, directives)
+  addMoveRoutes(routes, lookup, directives)
+  addRedriveRoutes(routes, lookup, redrives)
+}

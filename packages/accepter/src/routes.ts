@@ -1,0 +1,71 @@
+import { type Clock, PosthasteError } from '@posthaste/core'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Operation } from './operation.js'
+import { type Parameters, type QueryOf, readQuery } from './parameter.js'
+import { takeJson, takeNothing } from './request-body.js'
+
+/** A request whose parameters and body are as its operation says. */
+export interface Asked<P extends Parameters, B> {
+  /** Of the path, if it has one. */
+  readonly id: string
+  readonly query: QueryOf<P>
+  readonly body: B
+  readonly nowMs: number
+  readonly request: FastifyRequest
+}
+
+export type Handler<P extends Parameters, B> = (asked: Asked<P, B>, reply: FastifyReply) => unknown
+
+/** The operations that a process serves. */
+export class Routes {
+  readonly #app: FastifyInstance
+  readonly #clock: Clock
+  readonly #operations: Operation[] = []
+  readonly #patterns = new Map<string, RegExp>()
+
+  constructor(app: FastifyInstance, clock: Clock) {
+    this.#app = app
+    this.#clock = clock
+  }
+
+  get operations(): readonly Operation[] {
+    return this.#operations
+  }
+
+  add<P extends Parameters, B>(operation: Operation<P, B>, handle: Handler<P, B>): void {
+    const { body, method, path } = operation
+    this.#operations.push(operation as Operation)
+    this.#patterns.set(path, new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`))
+    const url = path.replace(/\{(\w+)\}/g, ':$1')
+    // What is registered has parsers of its own.
+    this.#app.register(async (app) => {
+      if (body) takeJson(app, body.bytesMax)
+      else takeNothing(app)
+      app.route({ method, url, handler: async (request, reply) => handle(this.#read(operation, request), reply) })
+    })
+  }
+
+  /** The methods that a path takes; none if there is no such path. */
+  methodsOf(path: string): string[] {
+    const here = this.#operations.filter((operation) => this.#patterns.get(operation.path)?.test(path))
+    return [...new Set(here.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))]
+  }
+
+  #read<P extends Parameters, B>(operation: Operation<P, B>, request: FastifyRequest): Asked<P, B> {
+    const { id = '' } = request.params as { id?: string }
+    const query = readQuery(
+      operation.query,
+      request.query as object as Record<string, unknown>,
+      operation.isProbe ?? false,
+    )
+    const nowMs = this.#clock.now()
+    return { id, query, body: readBody(operation, request, nowMs), nowMs, request }
+  }
+}
+
+function readBody<B>({ body }: Operation<Parameters, B>, request: FastifyRequest, nowMs: number): B {
+  if (!body) return undefined as B
+  if (request.body === undefined)
+    throw new PosthasteError('unsupported-media-type', 'Send the request body as Content-Type: application/json.')
+  return body.read(request.body, nowMs)
+}
