@@ -35,6 +35,7 @@ function openEmbedded(config: Config, log: Log): Backend {
     environment,
     checkpoints: new LmdbCheckpointStore(environment),
     journalRetention: { ageMs: config.journalAge, bytes: config.journalSize },
+    claimRetentionMs: config.claimAge,
     log,
   })
   return backendOf(stream, () => environment.close())

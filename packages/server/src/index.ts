@@ -1,5 +1,7 @@
-export { CONFIG_FILE_ENVIRONMENT, type ConfigSources, loadConfig, maskConfig } from './config/load-config.js'
+export { type ConfigSources, loadConfig, maskConfig } from './config/load-config.js'
 export { type Config, environmentName, flagName, SETTING_KEYS, SETTINGS, type SettingKey } from './config/table.js'
 export { createLogger } from './logger.js'
+export { rebuildView } from './rebuild-view.js'
 export { runCycle } from './run-cycle.js'
 export { type Role, Server } from './server.js'
+export { ViewFeed, type ViewFeedOptions } from './view-feed.js'

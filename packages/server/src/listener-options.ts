@@ -6,10 +6,18 @@ import type { Config } from './config/table.js'
 /** The group that all listeners of one installation share. */
 export const LISTENERS_GROUP = 'listeners'
 
-/** What the configuration says to a listener. */
-export function listenerOptions(config: Config, stream: Stream, consumer: Consumer, log: Log): ListenerOptions {
+/** What the configuration says to a listener, which the journal calls by `name`. */
+export function listenerOptions(
+  config: Config,
+  stream: Stream,
+  consumer: Consumer,
+  log: Log,
+  name: string,
+): ListenerOptions {
   return {
     consumer,
+    control: stream,
+    name,
     clock: systemClock,
     log,
     schedule: config.schedule === 'off' ? undefined : config.schedule,

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Backend } from './backend.js'
 import type { Config } from './config/table.js'
 import { LISTENERS_GROUP, listenerOptions } from './listener-options.js'
+import { ListenerMetrics } from './metrics.js'
 
 export type PingReport = CycleReport & { readonly drained: boolean }
 
@@ -12,6 +13,9 @@ export interface ListenerPart {
   /** `url` is told to members that stand by. May be repeated if it failed. @throws PosthasteError */
   start(url: string): Promise<void>
   ping(waitMs: number): Promise<PingReport>
+  report(): Promise<CycleReport>
+  /** For Prometheus. */
+  metrics(): Promise<string>
   /** Why it pulls nothing; undefined while all is well. */
   blocked(): Promise<string | undefined>
   /** Lets running calls end for the grace period, then gives up what it owns. Idempotent, also without a start. */
@@ -23,6 +27,7 @@ export class LocalListener implements ListenerPart {
   readonly #config: Config
   readonly #backend: Backend
   readonly #log: Logger
+  readonly #metrics = new ListenerMetrics()
   #consumer: Consumer | undefined
   #listener: Listener | undefined
 
@@ -35,12 +40,23 @@ export class LocalListener implements ListenerPart {
   async start(url: string): Promise<void> {
     const { stream } = this.#backend
     this.#consumer ??= await stream.consume(LISTENERS_GROUP, { member: url })
-    this.#listener = new Listener(listenerOptions(this.#config, stream, this.#consumer, this.#log))
+    this.#listener = new Listener({
+      ...listenerOptions(this.#config, stream, this.#consumer, this.#log, url),
+      onAttempt: (attempt) => this.#metrics.count(attempt),
+    })
     await this.#listener.start()
   }
 
   ping(waitMs: number): Promise<PingReport> {
     return (this.#listener as Listener).ping('ping', waitMs)
+  }
+
+  report(): Promise<CycleReport> {
+    return (this.#listener as Listener).report()
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.text()
   }
 
   async blocked(): Promise<string | undefined> {

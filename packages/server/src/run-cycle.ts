@@ -6,6 +6,8 @@ import { openBackend } from './backend.js'
 import type { Config } from './config/table.js'
 import { LISTENERS_GROUP, listenerOptions } from './listener-options.js'
 
+/** What a cycle that a command runs is called. */
+const MEMBER = 'posthaste cycle'
 /** How long one ping of a listener that is already running waits. */
 const PING_WAIT_S = 60
 
@@ -22,10 +24,10 @@ export async function runCycle(config: Config, log: Logger, signal: AbortSignal)
   try {
     const { stream } = backend
     await stream.start()
-    const consumer = await stream.consume(LISTENERS_GROUP, { member: 'posthaste cycle' })
+    const consumer = await stream.consume(LISTENERS_GROUP, { member: MEMBER })
     const owner = stream.supports.members === 'stand-by' ? await otherOwner(consumer) : undefined
     if (owner !== undefined) return await pingUntilDrained(owner, signal)
-    const options = { ...listenerOptions(config, stream, consumer, log), schedule: undefined, lingerMs: 0 }
+    const options = { ...listenerOptions(config, stream, consumer, log, MEMBER), schedule: undefined, lingerMs: 0 }
     return await drain(new Listener(options), config.stopGrace, signal)
   } finally {
     await backend.close()

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Accepter, type Readiness } from '@posthaste/accepter'
+import { Accepter, type Activity, type Metrics, type Readiness } from '@posthaste/accepter'
 import { acceptedRecordBytesMax, LIMITS, PosthasteError, systemClock } from '@posthaste/core'
 import type { Logger } from 'pino'
 import { type Backend, openBackend } from './backend.js'
@@ -7,6 +7,9 @@ import { ClockWatch } from './clock-watch.js'
 import type { Config } from './config/table.js'
 import { type ListenerPart, LocalListener } from './listener-part.js'
 import { ListenerThread } from './listener-thread.js'
+import { ServerMetrics } from './metrics.js'
+import { Rates } from './rates.js'
+import { ViewThread } from './view-thread.js'
 
 /** Which parts of Posthaste a process runs. */
 export type Role = 'all' | 'accepter' | 'listener'
@@ -25,10 +28,14 @@ export class Server {
   readonly #log: Logger
   readonly #accepter: Accepter
   readonly #clockWatch: ClockWatch
+  readonly #metrics = new ServerMetrics()
   readonly #stopping = new AbortController()
   #backend: Backend | undefined
   #listener: ListenerPart | undefined
-  #isListening = false
+  #view: ViewThread | undefined
+  #rates: Rates | undefined
+  /** Whether the parts besides the accepter have started. */
+  #isWhole = false
   /** What the start waits for; undefined once it is done. */
   #waiting: string | undefined
   #watching: Promise<void> | undefined
@@ -44,6 +51,7 @@ export class Server {
     this.#config = config
     this.#role = role
     this.#log = log
+    if (role !== 'listener' && config.view === 'on') this.#openView()
     this.#accepter = this.#createAccepter()
     this.#clockWatch = new ClockWatch(log)
     // Who does not look at it learns from what `start` throws, or not at all.
@@ -70,7 +78,7 @@ export class Server {
     if (this.#role === 'all') this.#listener = new ListenerThread(this.#config)
     const isStreamThere = await this.#try(this.#startStream(this.#backend), 'This process')
     const url = await this.#accepter.start()
-    if (isStreamThere && (await this.#startListener(url))) return url
+    if (isStreamThere && (await this.#startParts(url))) return url
     this.#starting = this.#startLater(this.#backend, url).catch((error: Error) => this.#fail(error))
     return url
   }
@@ -81,14 +89,15 @@ export class Server {
     do await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
     while (
       !signal.aborted &&
-      !((await this.#try(this.#startStream(backend), 'This process')) && (await this.#startListener(url)))
+      !((await this.#try(this.#startStream(backend), 'This process')) && (await this.#startParts(url)))
     )
     if (!signal.aborted) this.#log.info({}, 'the stream is there')
   }
 
-  async #startListener(url: string): Promise<boolean> {
+  async #startParts(url: string): Promise<boolean> {
+    if (this.#view && !(await this.#try(this.#view.start(), 'The view'))) return false
     if (this.#listener && !(await this.#try(this.#listener.start(url), 'The listener'))) return false
-    this.#isListening = true
+    this.#isWhole = true
     this.#waiting = undefined
     return true
   }
@@ -136,8 +145,17 @@ export class Server {
   async #stop(): Promise<void> {
     this.#stopping.abort()
     await Promise.all([this.#accepter.stop(), this.#listener?.stop()])
+    this.#rates?.stop()
+    await this.#view?.stop()
     await this.#backend?.close()
     await Promise.all([this.#starting, this.#watching])
+  }
+
+  #openView(): void {
+    const view = new ViewThread(this.#config)
+    this.#view = view
+    this.#rates = new Rates(() => view.counts())
+    this.#metrics.watchView(() => view.counts())
   }
 
   #createAccepter(): Accepter {
@@ -154,11 +172,26 @@ export class Server {
           get recordBytesMax() {
             return recordBytesMax()
           },
-          append: (records) => (this.#backend as Backend).stream.append('calls', records),
+          append: (log, records) => (this.#backend as Backend).stream.append(log, records),
+          onAccepted: (durationMs, count) => this.#metrics.accepted(durationMs, count),
         },
       }),
+      ...(this.#view && { view: this.#view }),
+      activity: () => this.#activity(),
+      metrics: () => this.#measure(),
       ...(this.#role !== 'accepter' && { cycle: { ping: (waitMs) => this.#runningListener().ping(waitMs) } }),
     })
+  }
+
+  async #activity(): Promise<Activity> {
+    const rates = this.#rates?.now() ?? { acceptedPerSecond: 0, endedPerSecond: 0 }
+    return this.#listener && this.#isWhole ? { rates, listener: await this.#listener.report() } : { rates }
+  }
+
+  /** What this thread measures, and what the listener's does. */
+  async #measure(): Promise<Metrics> {
+    const listener = this.#listener && this.#isWhole ? await this.#listener.metrics() : ''
+    return { contentType: this.#metrics.contentType, text: `${await this.#metrics.text()}${listener}` }
   }
 
   /** What a broker takes is known once it is there. */
@@ -168,8 +201,7 @@ export class Server {
   }
 
   #runningListener(): ListenerPart {
-    if (!this.#listener || !this.#isListening)
-      throw new PosthasteError('stream-unavailable', 'The listener is starting.')
+    if (!this.#listener || !this.#isWhole) throw new PosthasteError('stream-unavailable', 'The listener is starting.')
     return this.#listener
   }
 
@@ -189,7 +221,7 @@ export class Server {
   /** Why the listener does nothing; undefined if it works, or there is none. */
   async #blocked(): Promise<string | undefined> {
     if (!this.#listener || this.#stopped) return undefined
-    if (!this.#isListening) return 'The listener is starting.'
+    if (!this.#isWhole) return 'The listener is starting.'
     const late = sleep(ANSWER_MS_MAX, 'The listener does not answer.', { ref: false })
     return Promise.race([this.#listener.blocked(), late])
   }

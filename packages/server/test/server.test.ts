@@ -15,9 +15,9 @@ type Flags = Partial<Record<SettingKey, string>>
 t.test('an accepter accepts, a listener calls, and one process can be both', async (t) => {
   const target = await startTarget(t)
   const paths: Record<Role, Record<string, number>> = {
-    all: { '/invocations': 405, '/cycle': 200, '/livez': 200, '/readyz': 200 },
-    accepter: { '/invocations': 405, '/cycle': 404, '/livez': 200, '/readyz': 200 },
-    listener: { '/invocations': 404, '/cycle': 200, '/livez': 200, '/readyz': 200 },
+    all: { '/invocations': 200, '/cycle': 200, '/livez': 200, '/readyz': 200, '/metrics': 200 },
+    accepter: { '/invocations': 200, '/cycle': 404, '/livez': 200, '/readyz': 200, '/metrics': 200 },
+    listener: { '/invocations': 404, '/cycle': 200, '/livez': 200, '/readyz': 200, '/metrics': 200 },
   }
   for (const role of Object.keys(paths) as Role[]) {
     const { url } = await start(t, role)

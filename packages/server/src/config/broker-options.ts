@@ -17,6 +17,7 @@ export function kafkaOptions(config: Config, log: Log): KafkaStreamOptions {
     ...(config.kafkaMinInsyncReplicas > 0 && { minInsyncReplicas: config.kafkaMinInsyncReplicas }),
     sessionTimeoutMs: config.kafkaSessionTimeout,
     journalRetention: retentionOf(config),
+    claimRetentionMs: config.claimAge,
     ...(config.kafkaTls === 'on' && {
       ssl: filesOf({ caFile: config.kafkaTlsCa, certFile: config.kafkaTlsCert, keyFile: config.kafkaTlsKey }),
     }),
@@ -37,6 +38,7 @@ export function natsOptions(config: Config, log: Log): NatsStreamOptions {
     replicas: config.natsReplicas,
     ackWaitMs: config.natsAckWait,
     journalRetention: retentionOf(config),
+    claimRetentionMs: config.claimAge,
     ...(natsCredentials !== '' && { credentials: natsCredentials }),
     ...(Object.keys(tls).length > 0 && { tls }),
     log,

@@ -3,7 +3,9 @@ import { type FieldError, PosthasteError } from '@posthaste/core'
 import { type Config, environmentName, flagName, SETTING_KEYS, SETTINGS, type SettingKey } from './table.js'
 
 /** Names the configuration file. Not a setting: a file cannot name itself. */
-export const CONFIG_FILE_ENVIRONMENT = 'POSTHASTE_CONFIG'
+const CONFIG_FILE_ENVIRONMENT = 'POSTHASTE_CONFIG'
+/** Says to the commands that ask a running process where that is: no setting, but no typing error either. */
+const URL_ENVIRONMENT = 'POSTHASTE_URL'
 
 export interface ConfigSources {
   /** From the command line, by setting key. */
@@ -87,7 +89,7 @@ function readConfigFile(path: string | undefined, faults: string[]): Readonly<Re
 
 /** A variable that looks like ours and is not is a typing error. */
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set([CONFIG_FILE_ENVIRONMENT, ...SETTING_KEYS.map(environmentName)])
+  const known = new Set([CONFIG_FILE_ENVIRONMENT, URL_ENVIRONMENT, ...SETTING_KEYS.map(environmentName)])
   return Object.keys(environment)
     .filter((name) => name.startsWith('POSTHASTE_') && !known.has(name))
     .map((name) => `${name}: there is no such setting.`)

@@ -101,6 +101,23 @@ export const SETTINGS = {
     default: '8GiB',
     description: 'Size of the journal beyond which the oldest entries go.',
   }),
+  view: choice(['on', 'off'], {
+    default: 'on',
+    description:
+      'Whether the accepter shows what became of invocations. Without it there is no control of them either.',
+  }),
+  viewAge: duration('1m', '3650d', {
+    default: '7d',
+    description: 'How long invocations that have ended are shown.',
+  }),
+  viewSize: size('1MiB', '128GiB', {
+    default: '8GiB',
+    description: 'Size of the view beyond which those that ended first go.',
+  }),
+  claimAge: duration('1m', '366d', {
+    default: '24h',
+    description: 'How long an Idempotency-Key stands for its first request.',
+  }),
   schedule: text({
     default: '* * * * * *',
     description:

@@ -1,0 +1,120 @@
+import type { InvocationCounts } from '@posthaste/core'
+import type { CountedAttempt } from '@posthaste/listener'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Targets that are told apart; what comes after so many counts as `other`. */
+const ORIGINS_MAX = 100
+
+/** Answers within milliseconds, and calls that take an hour. */
+const ACCEPT_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const CALL_BUCKETS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600]
+
+/** What a listener measures. In its own thread: each thread has a registry of its own. */
+export class ListenerMetrics {
+  readonly #registry = new Registry()
+  readonly #origins = new Set<string>()
+  readonly #attempts = new Counter({
+    name: 'posthaste_attempts_total',
+    help: 'Calls that were made, by the origin of their target and what came of them.',
+    labelNames: ['origin', 'result'],
+    registers: [this.#registry],
+  })
+  readonly #durations = new Histogram({
+    name: 'posthaste_attempt_duration_seconds',
+    help: 'How long calls took, from their start to the end of the response.',
+    buckets: CALL_BUCKETS_S,
+    registers: [this.#registry],
+  })
+  readonly #outcomes = new Counter({
+    name: 'posthaste_outcomes_total',
+    help: 'What invocations came to: attempts that are tried again, and final states.',
+    labelNames: ['state'],
+    registers: [this.#registry],
+  })
+
+  count({ durationMs, origin, result, state }: CountedAttempt): void {
+    this.#attempts.inc({ origin: this.#labelOf(origin), result })
+    this.#durations.observe(durationMs / 1_000)
+    this.#outcomes.inc({ state })
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  /** Labels of clients' making must not grow without end. */
+  #labelOf(origin: string): string {
+    if (this.#origins.has(origin)) return origin
+    if (this.#origins.size >= ORIGINS_MAX) return 'other'
+    this.#origins.add(origin)
+    return origin
+  }
+}
+
+/** What a process with an accepter measures, and what its view shows. */
+export class ServerMetrics {
+  readonly #registry = new Registry()
+  readonly #accepting = new Histogram({
+    name: 'posthaste_accept_duration_seconds',
+    help: 'How long accepting took, from the request to its answer.',
+    buckets: ACCEPT_BUCKETS_S,
+    registers: [this.#registry],
+  })
+
+  readonly #accepted = new Counter({
+    name: 'posthaste_accepted_total',
+    help: 'Instructions that were accepted.',
+    registers: [this.#registry],
+  })
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** `count` instructions were accepted at once. */
+  accepted(durationMs: number, count: number): void {
+    this.#accepting.observe(durationMs / 1_000)
+    this.#accepted.inc(count)
+  }
+
+  /** Adds what a view shows. Every process with a view shows the same: they are not to be summed. */
+  watchView(counts: () => InvocationCounts): void {
+    const registers = [this.#registry]
+    new Gauge({
+      name: 'posthaste_invocations',
+      help: 'Invocations that the view shows, by state. The same in every process that has one.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const [state, count] of Object.entries(counts().byState)) this.set({ state }, count)
+      },
+    })
+    new Gauge({
+      name: 'posthaste_dead_letters',
+      help: 'Invocations that failed or expired and are kept.',
+      registers,
+      collect() {
+        const { byState } = counts()
+        this.set(byState.failed + byState.expired)
+      },
+    })
+    new Gauge({
+      name: 'posthaste_oldest_due_seconds',
+      help: 'For how long the oldest that is due has waited.',
+      registers,
+      collect() {
+        const { nextDueAtMs, oldestWaitingAtMs } = counts()
+        const sinceMs = Math.min(nextDueAtMs ?? Number.POSITIVE_INFINITY, oldestWaitingAtMs ?? Number.POSITIVE_INFINITY)
+        this.set(Math.max(0, Number.isFinite(sinceMs) ? (Date.now() - sinceMs) / 1_000 : 0))
+      },
+    })
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}
