@@ -1,24 +1,32 @@
 #!/usr/bin/env node
 import { PosthasteError } from '@posthaste/core'
+import { CommanderError } from 'commander'
+import { CommandError, EXIT, type ExitCode } from './exit-codes.js'
+import { plain } from './output.js'
 import { createProgram } from './program.js'
-import { runOneCycle, runServer } from './run-server.js'
 
-const program = createProgram(
-  {
-    start: (given) => runServer('all', given),
-    accepter: (given) => runServer('accepter', given),
-    listener: (given) => runServer('listener', given),
-    cycle: runOneCycle,
-  },
-  (code) => process.exit(code),
+// Whoever reads what is printed may have seen enough, as `head` has.
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
+  process.exit(code === 'EPIPE' ? EXIT.done : EXIT.failed),
 )
 
 try {
-  await program.parseAsync()
+  await createProgram(end).parseAsync()
 } catch (error) {
-  // What a person can mend is said in plain words; anything else is a fault of ours and shows where it is.
+  end(tell(error))
+}
+
+/** Ends the process once all that was printed is out. */
+function end(code: ExitCode): void {
+  process.stdout.write('', () => process.exit(code))
+}
+
+/** Says what went wrong. What a person can mend is said in plain words; anything else is a fault of ours and shows where it is. */
+function tell(error: unknown): ExitCode {
+  // The parser has said it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.misused
   const { message, syscall } = error as NodeJS.ErrnoException
-  const known = error instanceof PosthasteError || syscall !== undefined
-  console.error(known ? message : error)
-  process.exit(1)
+  const isKnown = error instanceof CommandError || error instanceof PosthasteError || syscall !== undefined
+  console.error(isKnown ? plain(message) : error)
+  return error instanceof CommandError ? error.code : EXIT.failed
 }

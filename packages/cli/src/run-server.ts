@@ -1,8 +1,18 @@
-import { createLogger, loadConfig, maskConfig, type Role, runCycle, Server } from '@posthaste/server'
-import type { Given } from './program.js'
+import {
+  type Config,
+  createLogger,
+  loadConfig,
+  maskConfig,
+  type Role,
+  rebuildView,
+  runCycle,
+  Server,
+} from '@posthaste/server'
+import { EXIT, type ExitCode } from './exit-codes.js'
+import type { Given } from './server-commands.js'
 
 /** Runs a server until a signal asks it to stop, and returns the exit code. A second signal ends it at once. */
-export async function runServer(role: Role, given: Given): Promise<number> {
+export async function runServer(role: Role, given: Given): Promise<ExitCode> {
   const config = loadConfig(sourcesOf(given))
   const log = createLogger(config)
   const server = new Server(config, role, log)
@@ -15,28 +25,46 @@ export async function runServer(role: Role, given: Given): Promise<number> {
   try {
     log.info({ signal: await Promise.race([signal, server.failure]) }, 'stopping')
   } finally {
-    void nextSignal().then(() => process.exit(1))
+    void nextSignal().then(() => process.exit(EXIT.failed))
     await server.stop()
   }
   log.info({}, 'stopped')
-  return 0
+  return EXIT.done
 }
 
 /** Drains the stream once, prints the report, and returns the exit code: 0 if it is drained. A second signal ends it at once. */
-export async function runOneCycle(given: Given): Promise<number> {
+export async function runOneCycle(given: Given): Promise<ExitCode> {
   const config = loadConfig(sourcesOf(given))
+  const report = await runCycle(config, quietLogger(config), firstOfSignals())
+  print(report)
+  return report.drained ? EXIT.done : EXIT.failed
+}
+
+/** Rebuilds the view, prints how many invocations it shows, and returns the exit code: 0 if it is whole. A second signal ends it at once. */
+export async function rebuild(given: Given): Promise<ExitCode> {
+  const config = loadConfig(sourcesOf(given))
+  const stopping = firstOfSignals()
+  print(await rebuildView(config, quietLogger(config), stopping))
+  return stopping.aborted ? EXIT.failed : EXIT.done
+}
+
+/** What is printed is the result: `info` would be noise beside it. */
+function quietLogger({ logLevel }: Config) {
+  return createLogger({ logLevel: logLevel === 'info' ? 'warn' : logLevel })
+}
+
+function print(report: object): void {
+  process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
+}
+
+/** Aborts with the first signal that asks the process to stop; the second ends it at once. */
+function firstOfSignals(): AbortSignal {
   const stopping = new AbortController()
   void nextSignal().then(() => {
     stopping.abort()
-    void nextSignal().then(() => process.exit(1))
+    void nextSignal().then(() => process.exit(EXIT.failed))
   })
-  const report = await runCycle(
-    config,
-    createLogger({ logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }),
-    stopping.signal,
-  )
-  process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
-  return report.drained ? 0 : 1
+  return stopping.signal
 }
 
 function sourcesOf({ flags, file }: Given) {

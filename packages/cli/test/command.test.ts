@@ -1,24 +1,20 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { environmentName, flagName, SETTING_KEYS, SETTINGS } from '@posthaste/server'
-import t, { type Test } from 'tap'
+import t from 'tap'
+import { makeDirectory, run, spawnMain, start, startTarget, until } from './posthaste.js'
 
-const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
-const COMMANDS = ['start', 'accepter', 'listener', 'cycle']
+const COMMANDS = ['start', 'accepter', 'listener', 'cycle', 'view rebuild']
 
 t.test('help names the commands, and for each every setting with its name and default', async (t) => {
   const { code, stdout } = await run(t, ['--help'])
   t.equal(code, 0)
-  for (const name of COMMANDS) t.match(stdout, new RegExp(`^ +${name} `, 'm'))
+  t.equal((await run(t, ['help'])).stdout, stdout)
+  for (const name of COMMANDS) t.match(stdout, new RegExp(`^ +${name.split(' ')[0]} `, 'm'))
   for (const name of COMMANDS) {
-    const help = await run(t, [name, '--help'])
+    const help = await run(t, [...name.split(' '), '--help'])
     t.equal(help.code, 0, name)
     t.equal(help.stderr, '')
     const text = help.stdout.replace(/\s+/g, ' ')
@@ -34,6 +30,7 @@ t.test('help names the commands, and for each every setting with its name and de
       t.ok(text.includes(`${description} (${notes})`), `${name} ${key}: what it is, the variable and the default`)
     }
     t.notMatch(text, '\\|', 'nothing is escaped for another format')
+    t.equal((await run(t, ['help', ...name.split(' ')])).stdout, help.stdout)
   }
 })
 
@@ -44,10 +41,11 @@ t.test('what is not known is refused in plain words', async (t) => {
     [['start', 'now'], /too many arguments/],
     [['stop'], /unknown command 'stop'/],
     [[], /Usage: posthaste/],
+    [['view'], /Usage: posthaste view/],
   ]
   for (const [args, message] of wrong) {
     const { code, stderr, stdout } = await run(t, args)
-    t.equal(code, 1, args.join(' '))
+    t.equal(code, 2, args.join(' '))
     t.match(stderr, message)
     t.equal(stdout, '')
     t.notMatch(stderr, / at .*\.js/)
@@ -56,7 +54,7 @@ t.test('what is not known is refused in plain words', async (t) => {
 
 t.test('a configuration that is not valid ends every command, with all that is wrong', async (t) => {
   for (const name of COMMANDS) {
-    const { code, stderr, stdout } = await run(t, [name, '--linger', 'soon'], { POSTHASTE_PROT: '1' })
+    const { code, stderr, stdout } = await run(t, [...name.split(' '), '--linger', 'soon'], { POSTHASTE_PROT: '1' })
     t.equal(code, 1, name)
     t.strictSame(stderr.trim().split('\n'), [
       'POSTHASTE_PROT: there is no such setting.',
@@ -89,7 +87,13 @@ t.test('what the system refuses is said without a stack', async (t) => {
 t.test('settings come from flags, the environment and a file', async (t) => {
   const file = join(makeDirectory(t), 'posthaste.json')
   writeFileSync(file, JSON.stringify({ concurrency: 9, linger: '9s', logLevel: 'error' }))
-  const environment = { POSTHASTE_CONFIG: file, POSTHASTE_LINGER: '8s', POSTHASTE_LOG_LEVEL: 'info' }
+  // The last one is for those who ask.
+  const environment = {
+    POSTHASTE_CONFIG: file,
+    POSTHASTE_LINGER: '8s',
+    POSTHASTE_LOG_LEVEL: 'info',
+    POSTHASTE_URL: 'http://127.0.0.1:1',
+  }
   const { line } = await start(t, 'start', { environment, args: ['--batch-records', '7'] })
   t.match(line, { level: 'info', role: 'all', config: { concurrency: 9, linger: 8_000, batchRecords: 7 } })
   t.match(line.msg, /^posthaste listens on http:\/\/127\.0\.0\.1:\d+, on the embedded stream in /)
@@ -212,86 +216,6 @@ t.test('a cycle that is not drained ends with 1', async (t) => {
   t.match(JSON.parse(stdout), { drained: false, called: 0 })
 })
 
-interface Line extends Record<string, unknown> {
-  readonly msg: string
-}
-
-interface Started {
-  readonly child: ChildProcessWithoutNullStreams
-  readonly url: string
-  /** The line that says that it listens. */
-  readonly line: Line
-  readonly logged: () => Line[]
-}
-
-interface StartOptions {
-  readonly dataDir?: string
-  readonly args?: readonly string[]
-  readonly environment?: Record<string, string>
-}
-
-/** Starts a command that goes on, and resolves when it listens. */
-async function start(t: Test, command: string, options: StartOptions = {}): Promise<Started> {
-  const { dataDir = makeDirectory(t), args = [], environment } = options
-  const own = [command, '--port', '0', '--data-dir', dataDir, '--disk-reserve', '0']
-  const child = spawnMain(t, [...own, ...args], environment)
-  let text = ''
-  child.stdout.on('data', (more) => {
-    text += more
-  })
-  child.stderr.pipe(process.stderr)
-  const logged = (): Line[] =>
-    text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line))
-  await until(() => logged().length > 0 || child.exitCode !== null)
-  const line = logged()[0] as Line
-  return { child, url: line.url as string, line, logged }
-}
-
-async function run(t: Test, args: readonly string[], environment?: Record<string, string>) {
-  const child = spawnMain(t, args, environment)
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text
-    })
-  const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(20_000) })) as [number]
-  return { code, ...output }
-}
-
-function spawnMain(t: Test, args: readonly string[], environment: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env.PATH, ...environment } })
-  t.teardown(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  })
-  return child
-}
-
-function makeDirectory(t: Test): string {
-  const directory = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
-  return directory
-}
-
-/** A target that leaves its requests open unless it is told how to answer. */
-async function startTarget(t: Test, answer: (response: ServerResponse) => void = () => {}) {
-  const open: ServerResponse[] = []
-  const server = createServer((_, response) => {
-    open.push(response)
-    answer(response)
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(async () => {
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, open }
-}
-
 /** The module of a stream that another listener works on. */
 function ownedBy(member: string): string {
   const consumer = `{ async progress() { return [{ owner: 'other', member: '${member}' }] }, async stop() {} }`
@@ -306,12 +230,4 @@ function ownedBy(member: string): string {
 function submit(url: string, target: string): Promise<Response> {
   const body = JSON.stringify({ target })
   return fetch(`${url}/invocations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const startedMs = performance.now()
-  while (!(await condition())) {
-    if (performance.now() - startedMs > 15_000) throw new Error(`still not so: ${condition}`)
-    await sleep(10)
-  }
 }

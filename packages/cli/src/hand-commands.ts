@@ -1,0 +1,101 @@
+import { type Command, Option } from 'commander'
+import {
+  type ApiFlags,
+  addApiCommand,
+  type Done,
+  forEachId,
+  openSession,
+  readId,
+  readIds,
+  readNumber,
+  readWaitMs,
+  type Session,
+} from './api-command.js'
+import { type BulkFlags, decideScope, doInBulk } from './bulk.js'
+import { EXIT, type ExitCode } from './exit-codes.js'
+import { addFilterFlags } from './filter.js'
+import { summarizeInvocation, type Told } from './invocation.js'
+
+/** `posthaste cancel`, `move` and `redrive`: a hand on what was asked for. */
+export function addHandCommands(program: Command, done: Done): void {
+  addCancelCommand(program, done)
+  addMoveCommand(program, done)
+  addRedriveCommand(program, done)
+}
+
+interface CancelFlags extends ApiFlags, BulkFlags {
+  readonly timeout?: number
+}
+
+function addCancelCommand(program: Command, done: Done): void {
+  addBulkCommand(program, 'cancel', 'Cancel what has not ended: it is not called from then on.')
+    .addOption(
+      new Option('--timeout <duration>', 'With ids: how long to wait for each until it is cancelled.').argParser(
+        readWaitMs,
+      ),
+    )
+    .action(async (ids: readonly string[], flags: CancelFlags) => done(await cancel(openSession(flags), ids, flags)))
+}
+
+async function cancel(session: Session, ids: readonly string[], flags: CancelFlags): Promise<ExitCode> {
+  const { api, output } = session
+  if (decideScope(ids, flags) === 'bulk') return doInBulk(session, '/cancel', flags)
+  return forEachId(ids, output, async (id) => {
+    const { document, status } = await api.ask<Told>('DELETE', `/invocations/${id}`, { waitMs: flags.timeout })
+    await output.show(document, summarizeInvocation)
+    return status === 202 ? EXIT.unfinished : EXIT.done
+  })
+}
+
+interface MoveFlags extends ApiFlags {
+  readonly delay?: string
+  readonly notBefore?: string
+  readonly timeout?: number
+}
+
+function addMoveCommand(program: Command, done: Done): void {
+  addApiCommand(program, 'move', 'Give what waits for its time another time.')
+    .argument('<id>', 'Of the invocation.', readId)
+    .option('--delay <duration>', 'When this has passed: 10m; 0s for now.')
+    .option('--not-before <time>', 'At this time: 2026-12-24T18:00:00Z.')
+    .addOption(new Option('--timeout <duration>', 'How long to wait until it is moved.').argParser(readWaitMs))
+    .action(async (id: string, flags: MoveFlags) => done(await move(openSession(flags), id, flags)))
+}
+
+async function move({ api, output }: Session, id: string, flags: MoveFlags): Promise<ExitCode> {
+  const { delay, notBefore, timeout } = flags
+  const { document, status } = await api.ask<Told>('PATCH', `/invocations/${id}`, {
+    body: { delay, notBefore },
+    waitMs: timeout,
+  })
+  await output.show(document, summarizeInvocation)
+  return status === 202 ? EXIT.unfinished : EXIT.done
+}
+
+interface RedriveFlags extends ApiFlags, BulkFlags {
+  readonly rate?: number
+}
+
+function addRedriveCommand(program: Command, done: Done): void {
+  addBulkCommand(program, 'redrive', 'Have dead letters called again, from their first attempt on.')
+    .addOption(new Option('--rate <n>', 'With a filter or --all: so many a second.').argParser(readNumber))
+    .action(async (ids: readonly string[], flags: RedriveFlags) => done(await redrive(openSession(flags), ids, flags)))
+}
+
+async function redrive(session: Session, ids: readonly string[], flags: RedriveFlags): Promise<ExitCode> {
+  const { api, output } = session
+  if (decideScope(ids, flags) === 'bulk') return doInBulk(session, '/redrive', flags)
+  return forEachId(ids, output, async (id) => {
+    const { document } = await api.ask<Told>('POST', `/invocations/${id}/redrive`)
+    await output.show(document, summarizeInvocation)
+    return EXIT.done
+  })
+}
+
+function addBulkCommand(program: Command, name: string, description: string): Command {
+  const command = addApiCommand(program, name, description).argument('[id...]', 'Of the invocations.', readIds)
+  return addFilterFlags(command)
+    .option('--all', 'All that can be.')
+    .option('--dry-run', 'With a filter or --all: only count them.')
+    .addHelpText('after', '\nSay which: ids, a filter, or --all. As JSON: a line for each id, or one with the counts.')
+}

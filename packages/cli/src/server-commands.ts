@@ -1,0 +1,68 @@
+import type { SettingKey } from '@posthaste/server'
+import type { Command } from 'commander'
+import type { Done } from './api-command.js'
+import type { ExitCode } from './exit-codes.js'
+
+/** What a command was given on the command line. */
+export interface Given {
+  readonly flags: Readonly<Partial<Record<SettingKey, string>>>
+  readonly file: string | undefined
+}
+
+// The server is loaded by the commands that need it: those that only ask one start twice as fast without.
+type Run = (server: typeof import('./run-server.js'), given: Given) => Promise<ExitCode>
+
+interface ServerCommand {
+  readonly name: string
+  readonly description: string
+  readonly run: Run
+}
+
+const COMMANDS: readonly ServerCommand[] = [
+  {
+    name: 'start',
+    description: 'Run an accepter and a listener in one process.',
+    run: ({ runServer }, given) => runServer('all', given),
+  },
+  {
+    name: 'accepter',
+    description: 'Run an accepter only: takes instructions, makes no calls.',
+    run: ({ runServer }, given) => runServer('accepter', given),
+  },
+  {
+    name: 'listener',
+    description: 'Run a listener only: makes the calls, takes /cycle pings.',
+    run: ({ runServer }, given) => runServer('listener', given),
+  },
+  {
+    name: 'cycle',
+    description: 'Drain the stream once, print the report and exit.',
+    run: ({ runOneCycle }, given) => runOneCycle(given),
+  },
+]
+
+const VIEW_COMMANDS: readonly ServerCommand[] = [
+  {
+    name: 'rebuild',
+    description: 'Empty the view and fill it again from the logs.',
+    run: ({ rebuild }, given) => rebuild(given),
+  },
+]
+
+/** The commands that are Posthaste, or work on what it keeps: each takes every setting. */
+export function addServerCommands(program: Command, done: Done): void {
+  for (const command of COMMANDS) addServerCommand(program, command, done)
+  const view = program.command('view').helpCommand(false).description('Look after what is shown of invocations.')
+  for (const command of VIEW_COMMANDS) addServerCommand(view, command, done)
+}
+
+function addServerCommand(parent: Command, { description, name, run }: ServerCommand, done: Done): void {
+  const command = parent.command(name).description(description)
+  command.option('--config <file>', 'JSON file with settings (POSTHASTE_CONFIG)')
+  parent.hook('preSubcommand', async (_, chosen) => {
+    if (chosen === command) (await import('./setting-flags.js')).addSettingFlags(command)
+  })
+  command.action(async ({ config: file, ...flags }: Record<string, string | undefined>) => {
+    done(await run(await import('./run-server.js'), { flags, file }))
+  })
+}

@@ -1,0 +1,114 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+export const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
+
+export interface Line extends Record<string, unknown> {
+  readonly msg: string
+}
+
+interface Started {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly url: string
+  /** The line that says that it listens. */
+  readonly line: Line
+  readonly logged: () => Line[]
+}
+
+interface StartOptions {
+  readonly dataDir?: string
+  readonly args?: readonly string[]
+  readonly environment?: Record<string, string>
+}
+
+/** Starts a command that goes on, and resolves when it listens. */
+export async function start(t: Test, command: string, options: StartOptions = {}): Promise<Started> {
+  const { dataDir = makeDirectory(t), args = [], environment } = options
+  const own = [command, '--port', '0', '--data-dir', dataDir, '--disk-reserve', '0']
+  const child = spawnMain(t, [...own, ...args], environment)
+  let text = ''
+  child.stdout.on('data', (more) => {
+    text += more
+  })
+  child.stderr.pipe(process.stderr)
+  const logged = (): Line[] =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+  await until(() => logged().length > 0 || child.exitCode !== null)
+  const line = logged()[0] as Line
+  return { child, url: line.url as string, line, logged }
+}
+
+interface RunOptions {
+  readonly stdin?: string
+  /** After so many lines nobody reads what it prints any more. */
+  readonly linesMax?: number
+}
+
+/** Runs a command to its end. */
+export async function run(
+  t: Test,
+  args: readonly string[],
+  environment?: Record<string, string>,
+  { linesMax = Number.POSITIVE_INFINITY, stdin = '' }: RunOptions = {},
+) {
+  const child = spawnMain(t, args, environment)
+  child.stdin.end(stdin)
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+      if (name === 'stdout' && text.split('\n').length > linesMax) child.stdout.destroy()
+    })
+  const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(20_000) })) as [number]
+  return { code, ...output }
+}
+
+export function spawnMain(t: Test, args: readonly string[], environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env.PATH, ...environment } })
+  t.teardown(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  })
+  return child
+}
+
+export function makeDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  return directory
+}
+
+/** A target that leaves its requests open unless it is told how to answer. */
+export async function startTarget(t: Test, answer: (response: ServerResponse) => void = () => {}) {
+  const open: ServerResponse[] = []
+  const server = createServer((_, response) => {
+    open.push(response)
+    answer(response)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, open }
+}
+
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const startedMs = performance.now()
+  while (!(await condition())) {
+    if (performance.now() - startedMs > 15_000) throw new Error(`still not so: ${condition}`)
+    await sleep(10)
+  }
+}
