@@ -14,6 +14,8 @@ import { openSite, type Site, STREAMS } from './site.js'
 import { soak } from './soak.js'
 import { streams } from './streams.js'
 import { bodies, delays, targets } from './variety.js'
+import { view } from './view.js'
+import { viewCost } from './view-cost.js'
 
 const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   compare,
@@ -26,6 +28,8 @@ const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   profile,
   streams,
   scaling,
+  view,
+  viewCost,
 }
 
 const { positionals: asked, values } = parseArgs({
