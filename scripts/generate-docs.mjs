@@ -85,6 +85,14 @@ function limitsTable(limits, formatDuration) {
     depthMax: ['Invocations that give rise to one another', plain],
     recordBytesMax: ['An instruction as a [record](record-format.md): a line of JSON and the bytes of the body', bytes],
     responseHeaderBytesMax: ['Headers of a response that are recorded; what goes beyond is left out', bytes],
+    idempotencyKeyLengthMax: ['`Idempotency-Key`', characters],
+    batchInvocationsMax: ['Instructions in a batch', plain],
+    batchBytesMax: ['A batch as JSON text', bytes],
+    waitMsMax: ['`wait`', ms],
+    listInvocationsMax: ['`limit` of a list', plain],
+    bulkInvocationsMax: ['`limit` of a bulk operation', plain],
+    redriveRateMin: ['Lowest `rate` of a redrive, in calls a second', plain],
+    redriveRateMax: ['Highest `rate` of a redrive', plain],
   }
   const rows = Object.entries(limits).map(([name, value]) => {
     if (!words[name]) throw new Error(`there are no words for the limit ${name}`)

@@ -15,7 +15,7 @@ const allowed: Record<string, { workspace: string[]; libraries: string[] }> = {
   listener: { workspace: ['core', 'stream'], libraries: ['node-cron', 'undici'] },
   server: {
     workspace: ['accepter', 'core', 'listener', 'storage', 'stream', 'stream-embedded', 'stream-kafka', 'stream-nats'],
-    libraries: ['pino'],
+    libraries: ['pino', 'prom-client'],
   },
   cli: { workspace: ['core', 'server'], libraries: ['commander'] },
 }

@@ -121,7 +121,7 @@ t.test('a ping waits as long as it is told', async (t) => {
     const refused = await ping(wait)
     t.equal(refused.status, 400, `wait=${wait}`)
     t.match(refused.headers['content-type'], /^application\/problem\+json/)
-    t.match(refused.json, { type: 'urn:posthaste:error:invalid-duration', code: 'invalid-duration', status: 400 })
+    t.match(refused.json, { type: 'urn:posthaste:error:invalid-query', code: 'invalid-query', status: 400 })
   }
   t.match(reportOf(await ping()), { cycle: 2 }, 'what was refused triggered nothing')
   await posthaste.stop()

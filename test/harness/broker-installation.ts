@@ -4,6 +4,7 @@ import { KafkaStream } from '@posthaste/stream-kafka'
 import { NatsStream } from '@posthaste/stream-nats'
 import { type Installation, type OpenStream, silent } from './installation.js'
 import type { Settings } from './posthaste-process.js'
+import { directoryOfProcess } from './temporary-directory.js'
 
 /** An installation on a broker that others may use too: its prefix keeps it apart. */
 export interface BrokerInstallation extends Installation {
@@ -36,6 +37,7 @@ export function onKafka(brokers: string, options: BrokerInstallationOptions = {}
   const settings: Settings = {
     ...RETENTION_SETTINGS,
     stream: 'kafka',
+    dataDir: directoryOfProcess(),
     kafkaBrokers: brokers,
     prefix,
     kafkaPartitions: String(KAFKA_PARTITIONS),
@@ -60,6 +62,7 @@ export function onNats(url: string, options: BrokerInstallationOptions = {}): Br
   const settings: Settings = {
     ...RETENTION_SETTINGS,
     stream: 'nats',
+    dataDir: directoryOfProcess(),
     natsUrl: url,
     prefix,
     natsReplicas: String(replicas),

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
 import type { InstructionInput } from '@posthaste/core'
 
 export interface Answered {
@@ -39,13 +39,15 @@ export class Client {
     return (json as { id: string }).id
   }
 
-  async request(url: string, method = 'GET', body?: string): Promise<Answered> {
+  async request(url: string, method = 'GET', body?: string, headers: OutgoingHttpHeaders = {}): Promise<Answered> {
     const sent = request(url, {
       agent: this.#agent,
       method,
       signal: AbortSignal.timeout(this.#timeoutMs),
-      headers:
-        body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      headers: {
+        ...headers,
+        ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      },
     })
     sent.end(body)
     const [response] = (await once(sent, 'response')) as [AsyncIterable<Buffer> & Received]

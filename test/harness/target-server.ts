@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -37,6 +37,8 @@ export interface Answer {
 export type Script = (arrival: Arrival, request: IncomingMessage) => Answer | 'never' | Promise<Answer | 'never'>
 
 const LOOK_MS = 10
+/** Asked for by the test itself. */
+const MARK = '/.mark'
 
 /**
  * A real HTTP server that stands for a target: remembers every call and answers as scripted. It lives in the test's own
@@ -120,6 +122,15 @@ export class TargetServer {
     }
   }
 
+  /** Resolves once everything has come that was sent before: what comes over a new connection comes last. */
+  async heardAll(): Promise<void> {
+    const mark = request(`${this.url}${MARK}`, { agent: false })
+    mark.end()
+    const [response] = (await once(mark, 'response')) as [IncomingMessage]
+    response.resume()
+    await once(response, 'close')
+  }
+
   /** Closes every connection, whatever waits on it. */
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve))
@@ -129,6 +140,10 @@ export class TargetServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const atMs = Date.now()
+    if (request.url === MARK) {
+      response.end()
+      return
+    }
     const chunks: Buffer[] = []
     // A caller that is killed while it sends has not called.
     try {

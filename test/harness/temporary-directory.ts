@@ -8,3 +8,10 @@ export function temporaryDirectory(t: { after(work: () => void): unknown }): str
   t.after(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
+
+/** Makes an empty directory that goes away with this process. */
+export function directoryOfProcess(): string {
+  const path = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
+  process.once('exit', () => rmSync(path, { recursive: true, force: true }))
+  return path
+}

@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createId } from '@posthaste/core'
+import type { Control, Shown } from '../harness/control.js'
+import { type InvocationModel, isShownAs } from './invocation-model.js'
+import type { Life } from './life.js'
+import { learn, type Model } from './model.js'
+import type { World } from './world.js'
+
+const LOOK_MS = 10
+const SHOWN_MAX = 5
+
+/** What one accepter shows, by id. */
+type Shelf = ReadonlyMap<string, Shown>
+
+/**
+ * Waits until the API shows every invocation as the model says that it comes to rest, wherever it is asked, and takes on
+ * which of the possibilities it was. Returns what is shown.
+ * @throws Error with what is shown otherwise, if that takes too long
+ */
+export async function settle(model: Model, world: World): Promise<Shelf> {
+  // Where nothing goes on, what is shown must be no older than that.
+  if (!world.hasListener) await viewsFollow(world)
+  for (const untilMs = performance.now() + world.settleMs; ; await sleep(LOOK_MS)) {
+    const shelves = await Promise.all(doorsOf(world).map(look))
+    const found = model.invocations.map((invocation) => ({ invocation, lives: shownLives(invocation, shelves, world) }))
+    const restless = found.filter(({ lives }) => lives.length === 0).map(({ invocation }) => invocation)
+    // A call that should not have been made says more than what became of it.
+    model.hear(world)
+    if (restless.length === 0) {
+      for (const { invocation, lives } of found) learn(invocation, lives, 'It is at rest')
+      await forbidCancelled(model, world)
+      return shelves[0] as Shelf
+    }
+    if (performance.now() > untilMs) throw new Error(describe(restless, shelves, world))
+  }
+}
+
+/** Resolves once each view has all that stands in the logs now: only then it can say of an id that is new that it is not there. */
+async function viewsFollow(world: World): Promise<void> {
+  const id = createId(world.clock.now())
+  const answers = await Promise.all(doorsOf(world).map((door) => door.get(id)))
+  const behind = answers.find(({ status }) => status !== 404)
+  if (behind) throw new Error(`A view does not follow: ${behind.text}`)
+}
+
+/** One for each view. */
+function doorsOf(world: World): Control[] {
+  return Array.from({ length: world.views }, (_, number) => world.door(number))
+}
+
+/** What is shown as cancelled is not called from then on. */
+async function forbidCancelled(model: Model, world: World): Promise<void> {
+  for (const invocation of model.invocations) {
+    const isCancelled = invocation.lives.every(({ at }) => at === 'cancelled')
+    if (isCancelled && !invocation.calls.isForbidden) await model.forbidCalls(invocation, world)
+  }
+}
+
+async function look(door: Control): Promise<Shelf> {
+  const all = await door.listAll()
+  return new Map(all.map((one) => [one.id, one]))
+}
+
+/** Where it comes to rest, of that what is shown; nothing if it is shown otherwise. */
+function shownLives(invocation: InvocationModel, shelves: readonly Shelf[], world: World): Life[] {
+  const all = shelves.map((shelf) => shelf.get(invocation.id))
+  const isShown = (life: Life): boolean => all.every((shown) => shown && isShownAs(shown, life, world))
+  // What is held shows only at the target.
+  const isThere = (life: Life): boolean => life.at !== 'held' || world.target.isHolding(invocation.id, life)
+  const lives = invocation.resting(world).filter((life) => isShown(life) && isThere(life))
+  return lives.map((life) => ({ ...life, dueMs: dueMsOf(life, all[0] as Shown, world) }))
+}
+
+/** With a real clock it is only now known when a retry is due. Of what does not wait it does not matter. */
+function dueMsOf({ at, dueMs }: Life, { nextAttemptAt }: Shown, { isExact }: World): number {
+  if (at !== 'waiting') return 0
+  return isExact || nextAttemptAt === undefined ? dueMs : Date.parse(nextAttemptAt)
+}
+
+function describe(restless: readonly InvocationModel[], shelves: readonly Shelf[], world: World): string {
+  const lines = restless.slice(0, SHOWN_MAX).flatMap((invocation) => {
+    const expected = invocation.resting(world).map((life) => JSON.stringify(life))
+    const shown = shelves.map((shelf) => `  is shown ${JSON.stringify(shelf.get(invocation.id))}`)
+    return [`${invocation}`, `  is to be ${expected.join(' or ')}`, ...shown]
+  })
+  return `Now ${new Date(world.clock.now()).toISOString()}, ${restless.length} do not come to rest:\n${lines.join('\n')}`
+}
