@@ -15,6 +15,11 @@ import { untilShown } from './harness/until-shown.js'
 
 /** A listener that has not heard for so long whether anything was asked calls nothing. */
 const KNOWN_WITHIN_MS = 2_000
+/** Time enough to freeze it before. */
+const DUE_AFTER_MS = 5_000
+/** Time enough to say that it is moved before it is called. */
+const SOON_MS = 1_000
+const MARGIN_MS = 500
 const HOUR_MS = 3_600_000
 const WAIT = '?wait=60s'
 /** A target has so many places before it has answered. */
@@ -23,14 +28,17 @@ const ROUNDS = 4
 const DUE_AT_ONCE = 30
 
 t.setTimeout(290_000)
+// They wait most of the time.
+t.jobs = 2
 
 for (const backend of [embedded, nats, kafka]) {
   for (const end of ['it goes on', 'another takes over', 'it dies'] as const) {
-    testOn(t, backend, `cancel and move while the listener is frozen, then ${end}`, 90_000, (t) =>
-      tryFreeze(t, backend, end),
-    )
+    const name = `cancel and move while the listener is frozen, then ${end}`
+    testOn(t, backend, name, 90_000, (t) => tryFreeze(t, backend, end), { buffered: true })
   }
-  testOn(t, backend, 'cancel what comes due while the listener is frozen for a moment', 90_000, tryMoments)
+  testOn(t, backend, 'cancel what comes due while the listener is frozen for a moment', 90_000, tryMoments, {
+    buffered: true,
+  })
 }
 
 /** What an invocation does when the listener freezes. */
@@ -53,6 +61,7 @@ async function tryFreeze(
   const { callsOf, control, fleet, targets } = setting
   const sleeper = fleet.process('listener-1')
   const accepted = await acceptAll(setting)
+  const allDueMs = performance.now() + DUE_AFTER_MS
   const attempt = await freezeOutsideCommit(sleeper, fleet.process('accepter'), `${targets.quick.url}/`)
   const frozenAtMs = performance.now()
   // What it sent last is heard.
@@ -72,7 +81,8 @@ async function tryFreeze(
     await Promise.all(reports)
     t.comment(`all of them are made by the other listener after ${since(frozenAtMs)} ms`)
   } else {
-    await sleep((end === 'it dies' ? TAKE_OVER_MS : KNOWN_WITHIN_MS) + 500 - since(frozenAtMs))
+    const frozenMs = (end === 'it dies' ? TAKE_OVER_MS : KNOWN_WITHIN_MS) + MARGIN_MS
+    await sleep(Math.max(frozenAtMs + frozenMs, allDueMs) - performance.now())
   }
   if (end === 'it dies') {
     await fleet.remove('listener-1', 'SIGKILL')
@@ -104,7 +114,7 @@ function checkCalls(t: Test, { callsOf }: ControlSetting, asked: readonly Asked[
   t.ok(running.length > 0 && running.every(({ answered }) => !answered), `${running.length} that ran were given up`)
 }
 
-/** What was cancelled has ended so; what was moved waits for its new time, and is called once when that is moved to now. */
+/** What was cancelled has ended so; what was moved waits for its new time, and is called once when that is soon. */
 async function checkStates(
   t: Test,
   setting: ControlSetting,
@@ -121,7 +131,7 @@ async function checkStates(
     'so it is shown',
   )
   const moved = asked.filter(({ what }) => what === 'move')
-  const answers = await Promise.all(moved.map(({ id }) => control.move(id, Date.now(), WAIT)))
+  const answers = await Promise.all(moved.map(({ id }) => control.move(id, Date.now() + SOON_MS, WAIT)))
   t.strictSame(
     answers.map(statusOrText),
     moved.map(() => 200),
@@ -190,10 +200,13 @@ async function acceptAll({ accept, callsOf, control, targets }: ControlSetting):
     const ids = await Promise.all(Array.from({ length: count }, () => accept(instruction)))
     return ids.map((id) => [kind, id])
   }
-  const failing = { target: `${quick.url}/failing`, retry: { initialDelay: '4s', jitter: 'none' } as const }
+  const failing = {
+    target: `${quick.url}/failing`,
+    retry: { initialDelay: `${DUE_AFTER_MS}ms`, jitter: 'none' } as const,
+  }
   const retrying = await some('retrying', 4, failing)
   await Promise.all(retrying.map(([, id]) => untilShown(control, id, ({ state }) => state === 'retrying')))
-  const due = await some('due', 8, { target: `${quick.url}/`, delay: '2500ms' })
+  const due = await some('due', 8, { target: `${quick.url}/`, delay: `${DUE_AFTER_MS}ms` })
   const farOff = await some('far off', 4, { target: `${quick.url}/`, delay: '1h' })
   const waiting = [...due, ...farOff].map(([, id]) => id)
   await Promise.all(waiting.map((id) => untilShown(control, id, ({ nextAttemptAt }) => nextAttemptAt !== undefined)))

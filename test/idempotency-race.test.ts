@@ -1,19 +1,12 @@
-import {
-  type Call,
-  claimKey,
-  createId,
-  encodeCall,
-  encodeClaim,
-  type InstructionInput,
-  parseInstruction,
-  payloadHash,
-} from '@posthaste/core'
+import { fileURLToPath } from 'node:url'
+import { claimKey, createId, decodeClaim, type InstructionInput } from '@posthaste/core'
 import t, { type Test } from 'tap'
 import { type Backend, embedded, kafka, nats, testOn } from './harness/backends.js'
 import { type Answered, Client } from './harness/client.js'
 import { Control, type Shown } from './harness/control.js'
 import { Fleet } from './harness/fleet.js'
 import { type Installation, withStream } from './harness/installation.js'
+import { PosthasteProcess, type Settings } from './harness/posthaste-process.js'
 import { TargetServer } from './harness/target-server.js'
 import { temporaryDirectory } from './harness/temporary-directory.js'
 
@@ -24,12 +17,14 @@ const CLIENTS = 50
 const ROUNDS = 5
 const ACCEPTERS = ['accepter-1', 'accepter-2'] as const
 const DRAIN = '?wait=30s'
+/** What makes an accepter claim, and go no further. */
+const HALTING = fileURLToPath(new URL('./harness/halting-accepter.js', import.meta.url))
 
 t.setTimeout(290_000)
 
 for (const backend of [embedded, nats, kafka]) {
   testOn(t, backend, `${CLIENTS} clients send one key at once to two accepters`, 90_000, sendAtOnce)
-  testOn(t, backend, 'an accepter dies between its claim and its instruction', 90_000, sendAfterClaim)
+  testOn(t, backend, 'an accepter is killed between its claim and its instruction', 90_000, sendAfterClaim)
 }
 
 async function sendAtOnce(t: Test, backend: Backend): Promise<void> {
@@ -56,15 +51,50 @@ async function sendAtOnce(t: Test, backend: Backend): Promise<void> {
 
 async function sendAfterClaim(t: Test, backend: Backend): Promise<void> {
   const setting = await setUp(t, backend)
-  const { installation, target } = setting
-  const ids: string[] = []
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const instruction = instructionOf(target, round)
-    ids.push(await claim(installation, instruction, `key-${round}`))
-    const answers = await sendAll(t, setting, instruction, `key-${round}`)
+  const ids = await killAfterClaims(t, backend, setting)
+  const sent = ids.map((_, round) => sendAll(t, setting, instructionOf(setting.target, round), `key-${round}`))
+  for (const [round, answers] of (await Promise.all(sent)).entries()) {
     t.equal(checkAnswers(t, answers, 0), ids[round], 'who retries is told the id that was claimed')
   }
   await checkCalls(t, setting, ids)
+}
+
+/** Has an accepter claim the key of each round, and kills it before any call is on the stream. Returns the ids that it claimed. */
+async function killAfterClaims(
+  t: Test,
+  backend: Backend,
+  { client, installation, target }: Setting,
+): Promise<string[]> {
+  const settings = { ...installation.settings, ...ownView(t, backend) }
+  const nodeArguments = ['--import', HALTING]
+  const accepter = new PosthasteProcess({ role: 'accepter', settings, nodeArguments })
+  t.teardown(() => accepter.kill())
+  await accepter.ready()
+  const control = new Control(client, accepter.url)
+  const keys = Array.from({ length: ROUNDS }, (_, round) => `key-${round}`)
+  const sent = keys.map((key, round) => control.accept(instructionOf(target, round), `"${key}"`))
+  const answered = Promise.allSettled(sent)
+  const ids = await claimedIds(installation, keys)
+  accepter.kill('SIGKILL')
+  const answers = await answered
+  t.ok(
+    answers.every(({ status }) => status === 'rejected'),
+    'it is killed before it has answered anybody',
+  )
+  t.equal(target.arrivals.length, 0, 'nothing is called before somebody asks again')
+  return ids
+}
+
+/** What was claimed under these keys, once all of them are. */
+function claimedIds(installation: Installation, keys: readonly string[]): Promise<string[]> {
+  return withStream(installation, async (stream) => {
+    const ids = new Map<string, string>()
+    for await (const { records } of stream.follow('claims', 'start')) {
+      for (const { key, value } of records) ids.set(key, decodeClaim(value).id)
+      if (keys.every((key) => ids.has(claimKey(key)))) break
+    }
+    return keys.map((key) => ids.get(claimKey(key)) as string)
+  })
 }
 
 interface Setting {
@@ -77,23 +107,24 @@ interface Setting {
 async function setUp(t: Test, backend: Backend): Promise<Setting> {
   const installation = backend.create(t)
   const target = await TargetServer.start()
-  const client = new Client({ connections: CLIENTS, timeoutMs: 30_000 })
+  const client = new Client({ connections: CLIENTS * ROUNDS, timeoutMs: 30_000 })
   const fleet = new Fleet(installation)
   t.teardown(async () => {
     client.close()
     await fleet.stop()
     await target.stop()
   })
-  await startAccepters(t, backend, fleet)
-  await fleet.start(['listener'])
+  await Promise.all([startAccepters(t, backend, fleet), fleet.start(['listener'])])
   return { installation, fleet, client, target }
 }
 
-/** Each has a view of its own, as on another machine, where the stream allows that. */
 async function startAccepters(t: Test, backend: Backend, fleet: Fleet): Promise<void> {
-  await Promise.all(
-    ACCEPTERS.map((name) => fleet.start([name], backend === embedded ? {} : { dataDir: temporaryDirectory(t) })),
-  )
+  await Promise.all(ACCEPTERS.map((name) => fleet.start([name], ownView(t, backend))))
+}
+
+/** Each has a view of its own, as on another machine, where the stream allows that. */
+function ownView(t: Test, backend: Backend): Settings {
+  return backend === embedded ? {} : { dataDir: temporaryDirectory(t) }
 }
 
 function instructionOf(target: TargetServer, round: number): InstructionInput {
@@ -143,21 +174,4 @@ async function checkCalls(t: Test, setting: Setting, ids: readonly string[]): Pr
 
 function controlsOf({ client, fleet }: Setting): Control[] {
   return ACCEPTERS.map((name) => new Control(client, fleet.process(name).url))
-}
-
-/** Leaves what an accepter leaves that dies when it has made its claim. Returns the id that it claimed. */
-async function claim(installation: Installation, instruction: InstructionInput, key: string): Promise<string> {
-  const nowMs = Date.now()
-  const id = createId(nowMs)
-  const call: Call = {
-    ...parseInstruction(instruction, nowMs),
-    id,
-    generation: 1,
-    attempt: 1,
-    acceptedAtMs: nowMs,
-    depth: 0,
-  }
-  const value = encodeClaim({ id, payload: payloadHash(instruction), record: encodeCall(call) })
-  await withStream(installation, (stream) => stream.append('claims', [{ key: claimKey(key), value }]))
-  return id
 }

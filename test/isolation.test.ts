@@ -44,7 +44,7 @@ const BUSY_MS_MAX = 30_000
 const ALONE_MS_MAX = 10_000
 /** Of the quick ones, alone, this share may be moved aside: their target is never the one that is slow. */
 const SPILLED_SHARE_MAX = 0.05
-/** Memory of the process, with the pages of the data file that it has mapped. */
+/** Anonymous memory: pages of a data file that are mapped are the system's to take back. */
 const MEMORY_MIB_MAX = 400
 const IN_FLIGHT_MAX = 8_192
 const APPEND_RECORDS = 5_000
@@ -145,9 +145,11 @@ async function run(
   const startCpuMs = load.look(posthaste.pid)
   const startedMs = Date.parse(String(posthaste.lines.find(({ url }) => url === posthaste.url)?.time))
   let inFlightMax = 0
+  let memoryMiB = 0
   const look = async (): Promise<Report> => {
     const report = (await client.request(`${posthaste.url}/cycle?wait=0ms`)).json as Report
     inFlightMax = Math.max(inFlightMax, inFlightOf(report))
+    memoryMiB = Math.max(memoryMiB, anonymousMiBOf(posthaste.pid))
     return report
   }
   const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS)
@@ -155,7 +157,6 @@ async function run(
   const quickMs = (target.arrivals.at(-1)?.atMs as number) - startedMs
   clearInterval(looking)
   const { spilled } = await look()
-  const memoryMiB = memoryMiBOf(posthaste.pid)
   const cpuMs = load.look(posthaste.pid) - startCpuMs
   posthaste.kill('SIGKILL')
   await posthaste.exited
@@ -209,10 +210,10 @@ async function startHangingTargets(t: Test): Promise<string[]> {
   )
 }
 
-/** The most that it has had; 0 where there is no /proc. */
-function memoryMiBOf(pid: number): number {
+/** What it has now; 0 where there is no /proc. */
+function anonymousMiBOf(pid: number): number {
   try {
-    return Math.round(Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024)
+    return Math.round(Number(/^RssAnon:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024)
   } catch {
     return 0
   }

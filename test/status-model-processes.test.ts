@@ -18,9 +18,10 @@ const TIMES: Times = {
   movesMs: [0, 300, 1.5 * HOUR_MS],
 }
 
-const FOR_MS = modelMs(30_000)
-/** For the run that has begun by then. */
-const LAST_RUN_MS = 60_000
+const FOR_MS = modelMs(20_000)
+const STEPS_MIN = 40
+/** For the run that has begun by then, and on a slow machine for another. */
+const LAST_RUN_MS = 70_000
 
 t.setTimeout(3 * (FOR_MS + LAST_RUN_MS))
 
@@ -30,6 +31,7 @@ for (const backend of [embedded, nats, kafka] satisfies Backend[]) {
       commands: anyCommand(TIMES, choiceOf(['at once'])),
       commandsMax: 40,
       forMs: FOR_MS,
+      stepsMin: STEPS_MIN,
       start() {
         const viewDirectory = backend === embedded ? undefined : () => temporaryDirectory(t)
         return ProcessWorld.start({ installation: backend.create(t), viewDirectory })

@@ -21,15 +21,17 @@ const TIMES: Times = {
 }
 const PASSES_MS = [1, 100, SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS, 40 * DAY_MS]
 
-const FOR_MS = modelMs(40_000)
+const FOR_MS = modelMs(30_000)
+const STEPS_MIN = 200
 
-t.setTimeout(FOR_MS + 60_000)
+t.setTimeout(FOR_MS + 120_000)
 
 t.test('whatever is asked for, and whenever, each invocation comes to one end by a legal way', (t) =>
   runModel(t, {
     commands: [...anyCommand(TIMES, choiceOf(['at once', 'at once', 'as it comes due'])), ...clockCommands(PASSES_MS)],
     commandsMax: 40,
     forMs: FOR_MS,
+    stepsMin: STEPS_MIN,
     start: () => EmbeddedWorld.start(temporaryDirectory(t)),
   }),
 )

@@ -9,7 +9,7 @@ const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/src/main.js', imp
 /** Lines kept of what a process printed: the last ones. */
 const LINES_MAX = 2_000
 const READY_LOOK_MS = 10
-const READY_MS_MAX = 20_000
+const READY_MS_MAX = 45_000
 
 export type Role = 'start' | 'accepter' | 'listener' | 'cycle'
 

@@ -9,9 +9,14 @@ export function temporaryDirectory(t: { after(work: () => void): unknown }): str
   return path
 }
 
+const ofProcess: string[] = []
+process.once('exit', () => {
+  for (const path of ofProcess) rmSync(path, { recursive: true, force: true })
+})
+
 /** Makes an empty directory that goes away with this process. */
 export function directoryOfProcess(): string {
   const path = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
-  process.once('exit', () => rmSync(path, { recursive: true, force: true }))
+  ofProcess.push(path)
   return path
 }

@@ -13,7 +13,8 @@ export class CallRules {
   /** By turn: how often it may be called. */
   readonly #allowed = new Map<string, number>()
   readonly #count = new Map<string, number>()
-  #isCancelled = false
+  /** This generation was, and those before it have ended. */
+  #cancelled = 0
   /** Calls that may have been on their way when it was cancelled: then they were given up. */
   readonly #last: Heard[] = []
 
@@ -50,13 +51,13 @@ export class CallRules {
     this.#allowed.set(turn, (this.#allowed.get(turn) ?? 1) + 1)
   }
 
-  get isForbidden(): boolean {
-    return this.#isCancelled
+  isForbidden(generation: number): boolean {
+    return generation <= this.#cancelled
   }
 
-  /** From now on nothing is called; `last` came while that was confirmed. */
-  forbid(last: readonly Heard[]): void {
-    this.#isCancelled = true
+  /** From now on nothing is called of that generation; `last` came while that was confirmed. */
+  forbid(generation: number, last: readonly Heard[]): void {
+    this.#cancelled = generation
     this.#last.push(...last)
   }
 
@@ -68,7 +69,7 @@ export class CallRules {
     this.#count.set(turn, count)
     const earliestMs = this.#earliestMs.get(turn)
     this.#expectRetry(generation, attempt, atMs)
-    if (this.#isCancelled) return `${turn} is called after it was cancelled`
+    if (this.isForbidden(generation)) return `${turn} is called after it was cancelled`
     if (attempt > this.#plan.maxAttempts) return `${turn} is one attempt more than it has`
     if (earliestMs === undefined) return `${turn} has no cause`
     if (atMs < earliestMs) return `${turn} is called ${earliestMs - atMs} ms early`

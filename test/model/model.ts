@@ -57,7 +57,7 @@ export class Model {
   }
 
   /**
-   * What was asked for is cancelled: nothing more may be called. Calls that were on their way are heard, and count only if
+   * The generation that goes on is cancelled: nothing more of it may be called. Calls that were on their way are heard, and count only if
    * they are answered.
    */
   async forbidCalls(invocation: InvocationModel, { target }: World): Promise<void> {
@@ -65,7 +65,7 @@ export class Model {
     await target.heardAll(invocation.target)
     const last = target.heard.slice(confirmedAt).filter(({ arrival }) => arrival.id === invocation.id)
     this.hear({ target } as World)
-    invocation.calls.forbid(last)
+    invocation.calls.forbid(Math.max(...invocation.lives.map(({ generation }) => generation)), last)
   }
 }
 

@@ -8,8 +8,10 @@ import type { World } from './world.js'
 export interface ModelRun {
   readonly commands: fc.Arbitrary<fc.AsyncCommand<Model, World>>[]
   readonly commandsMax: number
-  /** `modelMs` of something. No run begins later than this; until then a failure is made smaller. */
+  /** `modelMs` of something. Until then a failure is made smaller. */
   readonly forMs: number
+  /** A slow machine takes longer: no run begins once the time is over and so many commands were run. */
+  readonly stepsMin: number
   readonly start: () => Promise<World>
 }
 
@@ -28,7 +30,7 @@ export function modelMs(byDefaultMs: number): number {
  * failed with POSTHASTE_MODEL_PATH: a failure says both, and the fewest commands that bring it about.
  * POSTHASTE_MODEL_SECONDS lets it go on for longer.
  */
-export async function runModel(t: Test, { commands, commandsMax, forMs, start }: ModelRun): Promise<void> {
+export async function runModel(t: Test, { commands, commandsMax, forMs, start, stepsMin }: ModelRun): Promise<void> {
   const seed = Number(POSTHASTE_SEED ?? Math.floor(Math.random() * 2 ** 31))
   const untilMs = performance.now() + forMs
   t.comment(`seed ${seed}`)
@@ -36,16 +38,16 @@ export async function runModel(t: Test, { commands, commandsMax, forMs, start }:
   const property = fc.asyncProperty(
     fc.commands(commands, { maxCommands: commandsMax, size: 'max' }),
     async (chosen) => {
-      if (performance.now() > untilMs) return
+      if (performance.now() > untilMs && total.steps >= stepsMin) return
       const world = await start()
       const model = new Model()
       try {
         await fc.asyncModelRun(() => ({ model, real: world }), chosen)
         await checkEnds(model, world)
       } finally {
+        total.add(model)
         await world.stop()
       }
-      total.add(model)
     },
   )
   const found = await fc.check(property, {
@@ -54,12 +56,13 @@ export async function runModel(t: Test, { commands, commandsMax, forMs, start }:
     ...(POSTHASTE_MODEL_PATH !== undefined && { path: POSTHASTE_MODEL_PATH }),
   })
   t.notOk(found.failed, found.failed ? await describe(found) : 'every invocation came to its one end by a legal way')
-  t.ok(total.runs > 0, total.toString())
+  t.ok(total.steps >= stepsMin, total.toString())
 }
 
 /** What was tried in all runs. */
 class Totals {
   runs = 0
+  steps = 0
   readonly #counts = new Map<string, number>()
 
   add({ invocations, tally }: Model): void {
@@ -71,7 +74,10 @@ class Totals {
     )
     for (const { lives } of invocations) this.#add(lives[0]?.at ?? 'nowhere', 1)
     for (const { lives } of invocations) if ((lives[0]?.generation ?? 1) > 1) this.#add('redriven', 1)
-    for (const [name, count] of tally) this.#add(name, count)
+    for (const [name, count] of tally) {
+      this.steps += count
+      this.#add(name, count)
+    }
   }
 
   toString(): string {

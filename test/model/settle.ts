@@ -51,8 +51,9 @@ function doorsOf(world: World): Control[] {
 /** What is shown as cancelled is not called from then on. */
 async function forbidCancelled(model: Model, world: World): Promise<void> {
   for (const invocation of model.invocations) {
-    const isCancelled = invocation.lives.every(({ at }) => at === 'cancelled')
-    if (isCancelled && !invocation.calls.isForbidden) await model.forbidCalls(invocation, world)
+    const { calls, lives } = invocation
+    const isNews = lives.every(({ at, generation }) => at === 'cancelled' && !calls.isForbidden(generation))
+    if (isNews) await model.forbidCalls(invocation, world)
   }
 }
 

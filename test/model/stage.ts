@@ -37,8 +37,6 @@ export class Stage {
 
   async reach(state: InvocationState, plan: Plan): Promise<string> {
     const id = await this.accept(plan)
-    // What is told of it later is told of a later time.
-    this.world.pass(1)
     await untilShown(this.world.door(0), id, (shown) => shown.state === state, RUNNING_MS_MAX)
     return id
   }
@@ -58,6 +56,8 @@ export class Stage {
     const control = this.world.door(0)
     const before = (await control.get(id)).json as Shown
     if (from !== 'accepted') this.#t.equal(before.state, from, `it is ${from}`)
+    // What is told of it from now on is told of a later time.
+    this.world.pass(1)
     await act(id)
     const after = await untilShown(
       control,

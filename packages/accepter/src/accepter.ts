@@ -47,7 +47,8 @@ export class Accepter {
       return503OnClosing: false,
       routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
       clientErrorHandler: (error, socket) => this.#cut(error, socket),
-      frameworkErrors: (_, __, reply) => void sendProblem(reply, unreadable()),
+      frameworkErrors: ({ code }, _, reply) =>
+        void sendProblem(reply, code === 'FST_ERR_MAX_PARAM_LENGTH' ? noSuchPath() : unreadable()),
     })
     // What is sent to no path of ours is not read.
     this.#app.removeAllContentTypeParsers()
@@ -130,10 +131,13 @@ export class Accepter {
     this.#app.setNotFoundHandler(async (request, reply) => {
       const path = request.url.split('?', 1)[0] as string
       const allowed = this.#routes.methodsOf(path)
-      if (allowed.length === 0)
-        return sendProblem(reply, new PosthasteError('not-found', 'There is nothing at this path.'))
+      if (allowed.length === 0) return sendProblem(reply, noSuchPath())
       reply.header('allow', allowed.join(', '))
       return sendProblem(reply, new PosthasteError('method-not-allowed', `This path takes ${allowed.join(', ')}.`))
     })
   }
+}
+
+function noSuchPath(): PosthasteError {
+  return new PosthasteError('not-found', 'There is nothing at this path.')
 }

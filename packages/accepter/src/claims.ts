@@ -5,8 +5,8 @@ import { type Intake, readCall, recordOf } from './intake.js'
 
 /** How long whoever made a claim has to bring its call to the stream, until another does it. */
 const OWNER_MS = 2_000
-/** How often another is waited for who was to append a call and did not. */
-const ROUNDS_MAX = 3
+/** How often a request waits for another who was to append a call and did not. */
+const WAITS_MAX = 3
 
 /** A claim to make under a key, unless there is one. */
 export interface Stake {
@@ -80,9 +80,21 @@ export class Claims {
   /** Sees to it that the call of another's claim is on the stream. Several may: who of them appends it is a claim as well. */
   async #ensure({ call, isForgotten }: Settled & Pick<KnownClaim, 'isForgotten'>): Promise<void> {
     if (isForgotten) return
-    for (let round = 1; !(await this.#comes(call)); round += 1) {
-      if (round > ROUNDS_MAX) throw this.#behind()
-      if (await this.#isFirst(`mend ${call.id} ${call.generation} ${round}`)) return this.#append([{ call }])
+    for (let wait = 1; wait <= WAITS_MAX; wait += 1) {
+      // Found before the wait: whoever was first in a round before this one has had his time behind it.
+      const key = this.#nextRoundOf(call)
+      if (await this.#comes(call)) return
+      if (await this.#isFirst(key)) return this.#append([{ call }])
+    }
+    throw this.#behind()
+  }
+
+  /** The key of the claim by which it is settled who appends a call next: the first one that nobody has made. */
+  #nextRoundOf({ generation, id }: Call): string {
+    for (let round = 1; ; round += 1) {
+      // No client's key has a line break.
+      const key = claimKey(['mend', id, generation, round].join('\n'))
+      if (!this.#view.claim(key)) return key
     }
   }
 
@@ -97,9 +109,8 @@ export class Claims {
     return isThere
   }
 
-  async #isFirst(name: string): Promise<boolean> {
+  async #isFirst(key: string): Promise<boolean> {
     const claim: Claim = { id: randomUUID(), payload: '', record: new Uint8Array(0) }
-    const key = claimKey(name)
     if (!this.#view.claim(key)) await this.#intake.append('claims', [{ key, value: encodeClaim(claim) }])
     const first = await this.#view.until(() => this.#view.claim(key), this.#intake.timeoutMs)
     if (!first) throw this.#behind()

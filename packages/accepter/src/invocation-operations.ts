@@ -144,7 +144,7 @@ export const cancelInvocation = operation({
     200: json('It is cancelled: no call is made from now on.', InvocationSchema),
     202: json('It is being cancelled.', CancellingSchema),
   },
-  problems: ['already-ended', ...CHANGE_PROBLEMS],
+  problems: ['too-large', 'already-ended', ...CHANGE_PROBLEMS],
 })
 
 export const moveInvocation = operation({

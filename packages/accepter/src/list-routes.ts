@@ -29,8 +29,9 @@ export function addListRoutes(routes: Routes, lookup: Lookup): void {
 
 /** The same request for the next page. */
 function pathOfNext(url: string, cursor: string): string {
-  const [path = '', query] = url.split('?', 2)
-  const parameters = new URLSearchParams(query)
+  // A target may have one too.
+  const [path = '', ...query] = url.split('?')
+  const parameters = new URLSearchParams(query.join('?'))
   parameters.set('cursor', cursor)
   return `${path}?${parameters}`
 }

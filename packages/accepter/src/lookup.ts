@@ -4,8 +4,10 @@ import type { ViewDoor } from './accepter-options.js'
 import type { Intake } from './intake.js'
 import type { Waits } from './waits.js'
 
-/** An id that is older was on the stream before: whoever does not show it by now does not know it. */
-const YOUNG_MS = 60_000
+/** An invocation is on the stream so long after the time in its id at the latest, as far as clocks are apart. */
+const STORED_MS_MAX = 60_000
+/** How old what is shown may be where something is changed by it. */
+const FRESH_MS = 1_000
 /** How long to wait for the view to be up to date. */
 const CATCH_UP_MS_MAX = 2_000
 
@@ -15,10 +17,10 @@ const pattern = new RegExp(ID_PATTERN)
 export class Lookup {
   readonly view: ViewDoor
   readonly #waits: Waits
-  readonly #intake: Pick<Intake, 'durableMs'> | undefined
+  readonly #intake: Pick<Intake, 'durableMs' | 'timeoutMs'> | undefined
 
   /** `intake` is by which this process adds to what the view follows. */
-  constructor(view: ViewDoor, waits: Waits, intake?: Pick<Intake, 'durableMs'>) {
+  constructor(view: ViewDoor, waits: Waits, intake?: Pick<Intake, 'durableMs' | 'timeoutMs'>) {
     this.view = view
     this.#waits = waits
     this.#intake = intake
@@ -36,25 +38,39 @@ export class Lookup {
   }
 
   /**
-   * What is known of an invocation. One that another accepter may have taken just now is waited for until this view is up to
-   * date.
+   * What is known of an invocation. One that the view may not have read of yet is waited for until that is up to date.
    * @throws PosthasteError `not-found`, or `view-behind` if it may be there all the same
    */
   async find(asked: { readonly id: string; readonly nowMs: number }, reply: FastifyReply): Promise<Invocation> {
     const { id, nowMs } = asked
-    const known = pattern.test(id) ? this.view.get(id) : undefined
+    if (!pattern.test(id)) throw unknown(id)
+    const known = this.view.get(id)
     if (known) return known
-    if ((idTimeMs(id) ?? Number.NEGATIVE_INFINITY) < nowMs - YOUNG_MS) throw unknown(id)
     const sinceMs = performance.now()
+    const shownUpToMs = nowMs - (sinceMs - this.view.asOfMs())
+    if ((idTimeMs(id) ?? Number.NEGATIVE_INFINITY) + STORED_MS_MAX < shownUpToMs) throw unknown(id)
     const found = await this.until(
       reply,
       () => this.view.get(id) ?? (this.view.asOfMs() >= sinceMs ? unknown(id) : undefined),
       CATCH_UP_MS_MAX,
     )
     if (found === undefined)
-      throw new PosthasteError('view-behind', 'This invocation may have been accepted just now; it is not shown yet.')
+      throw new PosthasteError('view-behind', 'This invocation may have been accepted; the view does not show it yet.')
     if (found instanceof PosthasteError) throw found
     return found
+  }
+
+  /**
+   * As `find`, for who changes something by what is shown: that is so, or was a moment ago.
+   * @throws PosthasteError as `find`, also if the view does not catch up
+   */
+  async findFresh(asked: { readonly id: string; readonly nowMs: number }, reply: FastifyReply): Promise<Invocation> {
+    const found = await this.find(asked, reply)
+    const freshMs = performance.now() - FRESH_MS
+    const isFresh = (): true | undefined => (this.view.asOfMs() >= freshMs ? true : undefined)
+    const isKnown = await this.until(reply, isFresh, this.#intake?.timeoutMs ?? CATCH_UP_MS_MAX)
+    if (isKnown) return this.view.get(asked.id) ?? found
+    throw new PosthasteError('view-behind', 'What became of this invocation since is not known here yet.')
   }
 }
 

@@ -11,7 +11,8 @@ import type { Routes } from './routes.js'
 export function addMoveRoutes(routes: Routes, lookup: Lookup, directives: Directives): void {
   const { view } = lookup
   routes.add(OPERATIONS.moveInvocation, async (asked, reply) => {
-    const invocation = await lookup.find(asked, reply)
+    // Moving a call that was made since might make it again.
+    const invocation = await lookup.findFresh(asked, reply)
     const { directive } = movable(invocation, directives, asked.body)
     await directives.append([directive])
     const outcome = outcomeOf(directive, view)
@@ -41,7 +42,7 @@ function movable({ id, state }: Invocation, directives: Directives, dueMs: numbe
 function outcomeOf(directive: Directive, view: ViewDoor): () => 'moved' | 'late' | undefined {
   let lateMs = Number.POSITIVE_INFINITY
   return () => {
-    const standing = view.directive(directive.id)
+    const standing = standingOf(directive, view)
     if (standing?.kind === 'cancel') return 'late'
     // A later move may stand in its place: then it is that one's time that counts.
     if (standing?.isDone && standing.number >= directive.number)
@@ -51,6 +52,12 @@ function outcomeOf(directive: Directive, view: ViewDoor): () => 'moved' | 'late'
     lateMs = Math.min(lateMs, performance.now())
     return view.asOfMs() >= lateMs ? 'late' : undefined
   }
+}
+
+/** What stands of the generation that a directive is about. */
+function standingOf({ generation, id }: Directive, view: ViewDoor): Directive | undefined {
+  const standing = view.directive(id)
+  return standing?.generation === generation ? standing : undefined
 }
 
 /** Whether the turn that a directive is about has begun. */

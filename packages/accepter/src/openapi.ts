@@ -78,12 +78,14 @@ function problemsOf({ isProbe, problems, query }: Operation): Json {
     const { status } = ERRORS[code]
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
-  return Object.fromEntries([...byStatus].map(([status, some]) => [status, problemOf(some)]))
+  return Object.fromEntries([...byStatus].map(([status, some]) => [status, problemOf(status, some)]))
 }
 
-function problemOf(codes: readonly ErrorCode[]): Json {
+function problemOf(status: number, codes: readonly ErrorCode[]): Json {
   const description = codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' ')
-  return { description, content: { 'application/problem+json': { schema: ProblemSchema } } }
+  const headers = { 'Retry-After': 'Seconds after which to try again.' }
+  const content = { type: 'application/problem+json', schema: ProblemSchema }
+  return answerOf({ description, content, ...(status === 503 && { headers }) })
 }
 
 /** Puts each schema that has a name among `schemas`, and a reference in its place. */

@@ -43,7 +43,12 @@ const cycle = {
 } as const
 
 export const ping = operation({ ...cycle, id: 'ping', method: 'GET' })
-export const pingByPost = operation({ ...cycle, id: 'pingByPost', method: 'POST' })
+export const pingByPost = operation({
+  ...cycle,
+  id: 'pingByPost',
+  method: 'POST',
+  problems: [...cycle.problems, 'too-large'],
+})
 
 export const getLiveness = operation({
   id: 'getLiveness',

@@ -22,7 +22,8 @@ export class Waits {
     timeoutMs: number,
   ): Promise<T | undefined> {
     const found = ask()
-    if (found !== undefined || timeoutMs === 0 || this.#isStopped || this.#waiting.size >= this.#placesMax) return found
+    if (found !== undefined || timeoutMs === 0 || reply.raw.destroyed) return found
+    if (this.#isStopped || this.#waiting.size >= this.#placesMax) return found
     const end = new AbortController()
     const onClose = (): void => end.abort()
     reply.raw.once('close', onClose)

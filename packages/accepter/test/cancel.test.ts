@@ -79,6 +79,14 @@ t.test('the process answers what it knows when it stops, or its client has gone'
   t.equal((await cancelling).status, 202)
 })
 
+t.test('a body means nothing, and may not be large', async (t) => {
+  const { stream, url } = await startOne(t)
+  const { id } = (await ask(url, 'createInvocation', { body })).json
+  t.equal((await ask(url, 'cancelInvocation', { id, body: { a: 'a'.repeat(2_000) } })).json.code, 'too-large')
+  t.strictSame(await controlOf(stream), [])
+  t.equal((await ask(url, 'cancelInvocation', { id, body: { a: 1 }, query: { wait: '0s' } })).status, 202)
+})
+
 t.test('the turn that is waited for is named: a retry is another one', async (t) => {
   const { stream, url, view } = await startOne(t)
   const listener = new Listener(stream)

@@ -21,6 +21,8 @@ const KEPT = { ageMs: 2 ** 40, bytes: 2 ** 40, claimAgeMs: 2 ** 40 }
 export class FollowingView implements ViewDoor {
   /** Logs that are not read for now. */
   readonly held = new Set<LogName>()
+  /** By how much more it says that it is behind. */
+  lagMs = 0
   /** Ids of invocations that were there once. */
   readonly forgotten = new Set<string>()
   readonly #directory = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
@@ -95,7 +97,7 @@ export class FollowingView implements ViewDoor {
   }
 
   asOfMs(): number {
-    return Math.min(...LOG_NAMES.map((log) => this.#asOfMs.get(log) ?? Number.NEGATIVE_INFINITY))
+    return Math.min(...LOG_NAMES.map((log) => this.#asOfMs.get(log) ?? Number.NEGATIVE_INFINITY)) - this.lagMs
   }
 
   async until<T>(ask: () => T | undefined, timeoutMs: number, signal?: AbortSignal): Promise<T | undefined> {

@@ -129,6 +129,26 @@ t.test('what the first one could not bring to the stream the next one does', asy
   t.strictSame(await keysOfCalls(whole), [id])
 })
 
+t.test('however often nobody could bring it to the stream, the next one can', async (t) => {
+  const { stream } = await openStreams(t)
+  let isAway = true
+  const { url } = await install(t, stream, {
+    invocations: {
+      recordBytesMax: RECORD_BYTES_MAX,
+      append: (log: LogName, records: readonly NewRecord[]) =>
+        isAway && log === 'calls'
+          ? Promise.reject(new PosthasteError('stream-unavailable', 'Away.'))
+          : stream.append(log, records),
+    },
+  })
+  const asked = () => ask(url, 'createInvocation', { body, headers: key('a') })
+  for (let count = 0; count < 5; count += 1) t.equal((await asked()).json.code, 'stream-unavailable')
+  isAway = false
+  const { json, status } = await asked()
+  t.equal(status, 202)
+  t.strictSame(await keysOfCalls({ stream }), [json.id])
+})
+
 t.test('while the view is behind nobody answers for another, and nothing is appended', async (t) => {
   const [first, second] = await startTwo(t)
   const { json } = await ask(first.url, 'createInvocation', { body, headers: key('a') })

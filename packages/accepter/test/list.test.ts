@@ -1,3 +1,4 @@
+import type { InvocationList } from '@posthaste/core'
 import t from 'tap'
 import { ask } from './api-client.js'
 import { Listener, startOne } from './installation.js'
@@ -66,6 +67,18 @@ t.test('pages lead from one to the next, by the cursor and by the link', async (
   }
   t.notOk('next' in page.json || page.headers.has('link'))
   t.strictSame(seen.toSorted(), ids.toSorted())
+})
+
+t.test('the link keeps what was asked for, another question mark too', async (t) => {
+  const { url } = await startOne(t)
+  const body = { invocations: Array.from({ length: 3 }, () => ({ target: 'https://a.example.com/?a=b', delay: '1h' })) }
+  await ask(url, 'createInvocations', { body })
+  const response = await fetch(`${url}/invocations?target=https://a.example.com/?a=b&limit=1&state=scheduled`)
+  t.equal(((await response.json()) as InvocationList).invocations.length, 1)
+  const [, path = ''] = /^<(.+)>; rel="next"$/.exec(response.headers.get('link') ?? '') ?? []
+  const { cursor, ...same } = Object.fromEntries(new URL(path, url).searchParams)
+  t.ok(cursor)
+  t.strictSame(same, { target: 'https://a.example.com/?a=b', limit: '1', state: 'scheduled' })
 })
 
 t.test('a list that is not understood is refused', async (t) => {

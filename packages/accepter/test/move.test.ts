@@ -1,7 +1,8 @@
+import type { LogName, NewRecord } from '@posthaste/stream'
 import t from 'tap'
 import { ask } from './api-client.js'
-import { directiveOf, Listener, startOne, startTwo } from './installation.js'
-import { JSON_TYPE, TARGET } from './setting.js'
+import { directiveOf, install, Listener, startOne, startTwo } from './installation.js'
+import { JSON_TYPE, openStreams, RECORD_BYTES_MAX, TARGET } from './setting.js'
 
 const body = { target: TARGET, delay: '10m', expiresIn: '3h' }
 
@@ -32,6 +33,52 @@ t.test('a move that takes longer is told to be under way', async (t) => {
   const { json, status } = await ask(url, 'moveInvocation', { id, body: { delay: '1h' }, query: { wait: '50ms' } })
   t.equal(status, 202)
   t.match(json, { id, state: 'moving', notBefore: /Z$/ })
+})
+
+t.test('nothing is moved by what was shown long ago', async (t) => {
+  const { stream } = await openStreams(t)
+  const append = (log: LogName, records: readonly NewRecord[]) => stream.append(log, records)
+  const invocations = { recordBytesMax: RECORD_BYTES_MAX, timeoutMs: 2_000, append }
+  const { url, view } = await install(t, stream, { invocations })
+  const { id } = (await ask(url, 'createInvocation', { body })).json
+  await ask(url, 'getInvocation', { id })
+  view.lagMs = 60_000
+  const move = () => ask(url, 'moveInvocation', { id, body: { delay: '1h' }, query: { wait: '0s' } })
+  const behind = await move()
+  t.equal(behind.status, 503)
+  t.equal(behind.json.code, 'view-behind')
+  t.equal(behind.headers.get('retry-after'), '1')
+  t.equal((await ask(url, 'getInvocation', { id })).status, 200, 'it is shown all the same')
+  let asked = 0
+  for await (const { records } of stream.follow('control', 'start', { untilEnd: true })) asked += records.length
+  t.equal(asked, 0)
+  view.lagMs = 0
+  t.equal((await move()).status, 202)
+})
+
+t.test('a cancellation of an earlier generation is no matter of a move', async (t) => {
+  const { stream, url, view } = await startOne(t)
+  const listener = new Listener(stream)
+  const { id } = (await ask(url, 'createInvocation', { body })).json
+  const call = await listener.callOf(view, id)
+  await ask(url, 'cancelInvocation', { id, query: { wait: '0s' } })
+  await directiveOf(view, id)
+  await listener.fail(call)
+  await ask(url, 'getInvocation', { id, query: { wait: '30s' } })
+  await ask(url, 'redriveInvocation', { id })
+  const redriven = await listener.callOf(view, id)
+  const failure = { code: 'timeout', detail: 'Late.' } as const
+  const nextAttemptAtMs = Date.now() + 3_600_000
+  await listener.tell(redriven, { state: 'retrying', failure, nextAttemptAtMs })
+  await view.until(() => view.get(id)?.state === 'retrying' || undefined, 10_000)
+  const moving = ask(url, 'moveInvocation', { id, body: { delay: '2h' }, query: { wait: '30s' } })
+  const directive = await view.until(
+    () => (view.directive(id)?.kind === 'move' ? view.directive(id) : undefined),
+    10_000,
+  )
+  if (!directive) return t.fail('no move was asked for')
+  await listener.move({ ...redriven, attempt: 2 }, directive)
+  t.equal((await moving).status, 200)
 })
 
 t.test('what waits for no time cannot be moved', async (t) => {

@@ -94,6 +94,15 @@ t.test('what is checked is what the document says', async (t) => {
   ])
 })
 
+t.test('what passes by itself says when to come again', async (t) => {
+  const { paths } = openApiDocument(Object.values(OPERATIONS) as unknown as Operation[]) as Document
+  for (const methods of Object.values(paths)) {
+    for (const { operationId, responses } of Object.values(methods))
+      for (const [status, { headers = {} }] of Object.entries(responses as Record<string, { headers?: object }>))
+        t.equal('Retry-After' in headers, status === '503', `${operationId} ${status}`)
+  }
+})
+
 t.test('statistics are of the view, and of what only the process knows', async (t) => {
   const { url, view } = await startOne(t, doors)
   await view.until(() => view.asOfMs() > 0 || undefined, 10_000)

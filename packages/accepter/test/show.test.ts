@@ -140,7 +140,17 @@ t.test('what there is not is a 404, and at once if nobody can have taken it just
   await view.until(() => view.asOfMs() > 0 || undefined, 10_000)
   const old = '01890000-0000-7000-8000-000000000000'
   view.held.add('calls')
-  for (const id of [old, 'batch', 'other:producer~1', 'a'.repeat(128), 'a%20b', '%00', '-', 'a'.repeat(200)]) {
+  for (const id of [
+    old,
+    'batch',
+    'other:producer~1',
+    'a'.repeat(128),
+    'a%20b',
+    '%00',
+    '-',
+    'a'.repeat(200),
+    'a'.repeat(500),
+  ]) {
     for (const name of ['getInvocation', 'getResponse', 'cancelInvocation', 'redriveInvocation'] as const) {
       const { json, status } = await ask(url, name, { id })
       t.equal(status, 404, `${name} ${id}`)
@@ -150,11 +160,23 @@ t.test('what there is not is a 404, and at once if nobody can have taken it just
   }
 })
 
+t.test('what a view that is far behind does not show may be there', async (t) => {
+  const { url, view } = await startOne(t)
+  await view.until(() => view.asOfMs() > 0 || undefined, 10_000)
+  const halfAnHour = idOf(Date.now() - 1_800_000)
+  const codeOf = async (id: string): Promise<string> => (await ask(url, 'getInvocation', { id })).json.code
+  view.lagMs = 3_600_000
+  t.equal(await codeOf(halfAnHour), 'view-behind')
+  t.equal(await codeOf(idOf(Date.now() - 7_200_000)), 'not-found')
+  view.lagMs = Number.POSITIVE_INFINITY
+  t.strictSame(await Promise.all([halfAnHour, 'other:1'].map(codeOf)), ['view-behind', 'view-behind'])
+  view.lagMs = 0
+  t.strictSame(await Promise.all([halfAnHour, 'other:1'].map(codeOf)), ['not-found', 'not-found'])
+})
+
 t.test('a young id that is not shown is waited for until the view is up to date, and no longer', async (t) => {
   const [first, second] = await startTwo(t)
-  const now = Date.now().toString(16).padStart(12, '0')
-  const young = `${now.slice(0, 8)}-${now.slice(8)}-7000-8000-000000000000`
-  t.equal((await ask(first.url, 'getInvocation', { id: young })).json.code, 'not-found')
+  t.equal((await ask(first.url, 'getInvocation', { id: idOf(Date.now()) })).json.code, 'not-found')
 
   second.view.held.add('calls')
   const { id } = (await ask(first.url, 'createInvocation', { body: { target: TARGET } })).json
@@ -257,3 +279,9 @@ t.test('without a view nothing is shown, and there is no answer to a key', async
   const response = await post(url, undefined, { 'idempotency-key': 'a' })
   t.equal(response.status, 503)
 })
+
+/** Of an invocation of that time, which is not there. */
+function idOf(ms: number): string {
+  const time = ms.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`
+}

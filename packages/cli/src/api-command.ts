@@ -87,10 +87,13 @@ export function readNumber(text: string): number {
   return number
 }
 
+/** What is wrong is said without the text: a password may stand in it. */
 function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new InvalidArgumentError('It is not an http or https URL without credentials.')
+    const detail =
+      '--url or POSTHASTE_URL: this must be an http or https URL such as http://127.0.0.1:8080, without credentials.'
+    throw new CommandError(EXIT.misused, detail)
   }
   return url.origin + url.pathname
 }

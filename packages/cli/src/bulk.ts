@@ -7,6 +7,7 @@ export interface BulkFlags extends FilterFlags {
   readonly all?: true
   readonly dryRun?: true
   readonly rate?: number
+  readonly timeout?: number
 }
 
 type Counts = Omit<BulkReport, 'next'>
@@ -16,10 +17,13 @@ type Counts = Omit<BulkReport, 'next'>
  * @throws CommandError if it is not said which, or twice
  */
 export function decideScope(ids: readonly string[], flags: BulkFlags): 'ids' | 'bulk' {
-  const { all, dryRun, rate } = flags
+  const { all, dryRun, rate, timeout } = flags
   const isFiltered = Object.keys(filterOf(flags)).length > 0
   if (ids.length + Number(all ?? 0) + Number(isFiltered) === 0) {
     throw new CommandError(EXIT.misused, 'Say which: ids, a filter such as --state failed, or --all.')
+  }
+  if (ids.length === 0 && timeout !== undefined) {
+    throw new CommandError(EXIT.misused, '--timeout goes with ids: a filter and --all wait for no end.')
   }
   if (ids.length === 0) return 'bulk'
   if (all || isFiltered || dryRun || rate !== undefined) {

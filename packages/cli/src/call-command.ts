@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ApiFlags, addApiCommand, type Done, openSession, type Session } from './api-command.js'
-import { EXIT, type ExitCode } from './exit-codes.js'
+import { CommandError, EXIT, type ExitCode } from './exit-codes.js'
 import { addInstructionFlags, type InstructionFlags, instructionOf } from './instruction.js'
 import { summarizeInvocation, type Told } from './invocation.js'
 import { showEnd } from './wait.js'
@@ -13,7 +13,9 @@ interface CallFlags extends ApiFlags, InstructionFlags {
 const EXAMPLES = `
 Examples:
   posthaste call https://api.example.com/resize -d '{"image":42}' --delay 10m
-  posthaste call https://api.example.com/images -X PUT -H 'content-type: image/png' -d @image.png --wait`
+  posthaste call https://api.example.com/images -X PUT -H 'content-type: image/png' -d @image.png --wait
+
+After exit code 5 it may have been taken all the same: with an --idempotency-key it can be sent again.`
 
 /** `posthaste call`: hands an instruction in. */
 export function addCallCommand(program: Command, done: Done): void {
@@ -34,9 +36,21 @@ async function call({ api, output }: Session, target: string, flags: CallFlags):
     body: await instructionOf(target, flags),
     headers: key === undefined ? {} : { 'idempotency-key': quoted(key) },
   })
-  if (wait) return showEnd({ api, output }, receipt.id, Number.POSITIVE_INFINITY)
+  if (wait) return seeEnd({ api, output }, receipt.id)
   await output.show(receipt, summarizeInvocation)
   return EXIT.done
+}
+
+/** Whoever does not see how it ends must not call once more: it was accepted, so he is told what to wait for. */
+async function seeEnd(session: Session, id: string): Promise<ExitCode> {
+  try {
+    return await showEnd(session, id, Number.POSITIVE_INFINITY)
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    throw new CommandError(EXIT.unfinished, `${id} was accepted, but not seen to end: ${error.message}`, {
+      cause: error,
+    })
+  }
 }
 
 function readKey(text: string): string {

@@ -15,12 +15,12 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export const EXIT_CODES_HELP = `
 Exit codes:
   0  done
-  1  failed; of a wait: it has ended, but not with success
+  1  failed, or a setting is not valid; of a wait: it has ended, but not with success
   2  the command line, or what it asks for, is not valid
   3  there is no such thing
   4  it cannot be: it has ended, or runs, or is no dead letter; or the key was used for something else
   5  Posthaste cannot be reached, or cannot do it now: try again
-  6  it still goes on: the wait was too short
+  6  it still goes on, or was not seen to end: wait for it
 Of several ids the highest counts.`
 
 /** Ends the command: `message` says what is wrong and what can be done. */

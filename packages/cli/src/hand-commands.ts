@@ -16,6 +16,10 @@ import { EXIT, type ExitCode } from './exit-codes.js'
 import { addFilterFlags } from './filter.js'
 import { summarizeInvocation, type Told } from './invocation.js'
 
+const BULK_HELP = `
+Say which: ids, a filter, or --all. As JSON: a line for each id, or one with the counts.
+What was done when it is broken off stays done; the same command goes on with the rest.`
+
 /** `posthaste cancel`, `move` and `redrive`: a hand on what was asked for. */
 export function addHandCommands(program: Command, done: Done): void {
   addCancelCommand(program, done)
@@ -23,21 +27,20 @@ export function addHandCommands(program: Command, done: Done): void {
   addRedriveCommand(program, done)
 }
 
-interface CancelFlags extends ApiFlags, BulkFlags {
-  readonly timeout?: number
-}
-
 function addCancelCommand(program: Command, done: Done): void {
   addBulkCommand(program, 'cancel', 'Cancel what has not ended: it is not called from then on.')
     .addOption(
-      new Option('--timeout <duration>', 'With ids: how long to wait for each until it is cancelled.').argParser(
-        readWaitMs,
-      ),
+      new Option(
+        '--timeout <duration>',
+        'With ids: how long to wait for each until it is cancelled. A filter waits for none.',
+      ).argParser(readWaitMs),
     )
-    .action(async (ids: readonly string[], flags: CancelFlags) => done(await cancel(openSession(flags), ids, flags)))
+    .action(async (ids: readonly string[], flags: ApiFlags & BulkFlags) =>
+      done(await cancel(openSession(flags), ids, flags)),
+    )
 }
 
-async function cancel(session: Session, ids: readonly string[], flags: CancelFlags): Promise<ExitCode> {
+async function cancel(session: Session, ids: readonly string[], flags: BulkFlags): Promise<ExitCode> {
   const { api, output } = session
   if (decideScope(ids, flags) === 'bulk') return doInBulk(session, '/cancel', flags)
   return forEachId(ids, output, async (id) => {
@@ -72,17 +75,15 @@ async function move({ api, output }: Session, id: string, flags: MoveFlags): Pro
   return status === 202 ? EXIT.unfinished : EXIT.done
 }
 
-interface RedriveFlags extends ApiFlags, BulkFlags {
-  readonly rate?: number
-}
-
 function addRedriveCommand(program: Command, done: Done): void {
   addBulkCommand(program, 'redrive', 'Have dead letters called again, from their first attempt on.')
     .addOption(new Option('--rate <n>', 'With a filter or --all: so many a second.').argParser(readNumber))
-    .action(async (ids: readonly string[], flags: RedriveFlags) => done(await redrive(openSession(flags), ids, flags)))
+    .action(async (ids: readonly string[], flags: ApiFlags & BulkFlags) =>
+      done(await redrive(openSession(flags), ids, flags)),
+    )
 }
 
-async function redrive(session: Session, ids: readonly string[], flags: RedriveFlags): Promise<ExitCode> {
+async function redrive(session: Session, ids: readonly string[], flags: BulkFlags): Promise<ExitCode> {
   const { api, output } = session
   if (decideScope(ids, flags) === 'bulk') return doInBulk(session, '/redrive', flags)
   return forEachId(ids, output, async (id) => {
@@ -97,5 +98,5 @@ function addBulkCommand(program: Command, name: string, description: string): Co
   return addFilterFlags(command)
     .option('--all', 'All that can be.')
     .option('--dry-run', 'With a filter or --all: only count them.')
-    .addHelpText('after', '\nSay which: ids, a filter, or --all. As JSON: a line for each id, or one with the counts.')
+    .addHelpText('after', BULK_HELP)
 }

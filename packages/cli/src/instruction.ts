@@ -116,9 +116,12 @@ function presentOrNot(fields: object): object | undefined {
   return Object.values(fields).every((value) => value === undefined) ? undefined : fields
 }
 
+/** What is wrong is said without the text: it may be a secret. */
 function readHeader(text: string, before: Lists = {}): Lists {
   const [, name, value] = /^([^:]+):\s*(.*?)\s*$/s.exec(text) ?? []
-  if (name === undefined || value === undefined) throw new InvalidArgumentError('It is not "name: value".')
+  if (name === undefined || value === undefined) {
+    throw new CommandError(EXIT.misused, '--header: this must be "name: value".')
+  }
   return withOne(before, name.toLowerCase(), value)
 }
 

@@ -2,7 +2,7 @@ import type { InvocationDocument, InvocationSummary } from '@posthaste/core'
 import { localTime } from './moment.js'
 import { Table } from './table.js'
 
-/** Says in lines all that is known of an invocation. */
+/** Says in lines what became of an invocation. As JSON it is said with every header. */
 export function describeInvocation(invocation: InvocationDocument): string {
   const facts = factsOf(invocation).filter((fact): fact is [string, string] => fact[1] !== undefined)
   const lines = [`${invocation.id}  ${invocation.state}`, new Table().lines(facts)]
@@ -30,17 +30,20 @@ export function callOf({ method, target }: InvocationSummary): string {
 }
 
 function factsOf(invocation: InvocationDocument): [string, string | undefined][] {
-  const { createdAt, endedAt, failure, forward, generation, nextAttemptAt, response } = invocation
+  const { createdAt, endedAt, failure, forward, generation, instruction, nextAttemptAt, response } = invocation
   return [
     ['  call', callOf(invocation)],
+    ['  body', instruction && `${instruction.bodyBytes} bytes`],
     ['  created', localTime(createdAt)],
     ['  ended', endedAt && localTime(endedAt)],
     ['  next attempt', nextAttemptAt && localTime(nextAttemptAt)],
+    ['  expires', instruction?.expiresAt && localTime(instruction.expiresAt)],
     ['  generation', generation > 1 ? String(generation) : undefined],
     ['  correlation', invocation.correlationId],
     ['  parent', invocation.parent],
     ['  failure', failure && `${failure.code}: ${failure.detail}`],
     ['  response', response && describeResponse(response)],
+    ['  forward to', instruction?.forwardTo],
     ['  forward', forward && (forward.id ?? `refused: ${forward.refused}`)],
     ['  asked for', describeChange(invocation)],
   ]

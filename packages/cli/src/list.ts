@@ -14,16 +14,16 @@ export interface ListFlags extends FilterFlags {
   readonly all?: true
 }
 
-/** Lists invocations, page after page: a page may be short, or empty, where there are more. */
+/** Lists invocations, page after page, while they are read: a page may be short, or empty, where there are more. */
 export async function list({ api, output }: Session, flags: ListFlags): Promise<ExitCode> {
-  const pages = pagesOf(api, flags)
+  const pages = pagesOf(api, output, flags)
   if (!output.isJson) await showTable(pages, output)
   else if (flags.all) await showLines(pages, output)
   else await showDocument(pages, output)
   return EXIT.done
 }
 
-async function* pagesOf(api: Api, flags: ListFlags): AsyncGenerator<InvocationList> {
+async function* pagesOf(api: Api, output: Output, flags: ListFlags): AsyncGenerator<InvocationList> {
   const filter = filterOf(flags)
   let left = flags.all ? Number.POSITIVE_INFINITY : flags.limit
   let cursor = flags.cursor
@@ -33,7 +33,7 @@ async function* pagesOf(api: Api, flags: ListFlags): AsyncGenerator<InvocationLi
     yield page
     left -= page.invocations.length
     cursor = page.next
-  } while (cursor !== undefined && left > 0)
+  } while (cursor !== undefined && left > 0 && output.isRead)
 }
 
 async function showDocument(pages: AsyncIterable<InvocationList>, output: Output): Promise<void> {

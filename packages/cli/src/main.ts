@@ -5,10 +5,12 @@ import { CommandError, EXIT, type ExitCode } from './exit-codes.js'
 import { plain } from './output.js'
 import { createProgram } from './program.js'
 
-// Whoever reads what is printed may have seen enough, as `head` has.
-process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
-  process.exit(code === 'EPIPE' ? EXIT.done : EXIT.failed),
-)
+// Whoever reads what is printed may have seen enough, as `head` has: what was asked for is done all the same.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code !== 'EPIPE') process.exit(EXIT.failed)
+  })
+}
 
 try {
   await createProgram(end).parseAsync()

@@ -8,12 +8,18 @@ export class Output {
   readonly isJson: boolean
   readonly #stdout: Terminal
   readonly #stderr: Terminal
+  #isRead = true
 
   /** `isJson` left out: words on a terminal, JSON elsewhere. */
   constructor(isJson: boolean | undefined, stdout: Terminal = process.stdout, stderr: Terminal = process.stderr) {
     this.isJson = isJson ?? stdout.isTTY !== true
     this.#stdout = stdout
     this.#stderr = stderr
+  }
+
+  /** Whether somebody still reads what is printed. */
+  get isRead(): boolean {
+    return this.#isRead
   }
 
   /** Prints `value` as it is, or as `describe` says it. */
@@ -31,9 +37,12 @@ export class Output {
 
   /** Prints bytes as they are, and resolves once they are taken: what is read slowly does not fill the memory. */
   bytes(bytes: Uint8Array | string): Promise<void> {
-    // A stream that fails says so by itself.
     return new Promise((resolve) => {
-      this.#stdout.write(bytes, () => resolve())
+      this.#stdout.write(bytes, (error) => {
+        // What else there is to it the stream says by itself.
+        if (error) this.#isRead = false
+        resolve()
+      })
     })
   }
 

@@ -31,6 +31,11 @@ function addHelpCommand(program: Command): void {
     .description('Show the help of a command.')
     .argument('[command...]')
     .action(async (names: readonly string[]) => {
+      let command = program
+      for (const name of names) {
+        command =
+          command.commands.find((one) => one.name() === name) ?? command.error(`error: unknown command '${name}'`)
+      }
       await program.parseAsync([...names, '--help'], { from: 'user' })
     })
 }

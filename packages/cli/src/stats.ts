@@ -11,7 +11,7 @@ export function describeStats(stats: StatsDocument): string {
   const facts = [
     ['oldest queued', oldestWaiting ? fromNow(oldestWaiting.createdAt) : 'none'],
     ['next due', nextDueAt === undefined ? 'none' : fromNow(nextDueAt)],
-    ['changes', `${pendingChanges} asked for`],
+    ['changes', `${pendingChanges} looked out for`],
     ['accepted', rates ? rateOf(rates.acceptedPerSecond) : 'not known'],
     ['ended', rates ? rateOf(rates.endedPerSecond) : 'not known'],
     ['as of', view.behindMs === undefined ? 'not known' : `${view.behindMs} ms ago`],

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type InvocationDocument, isFinalState } from '@posthaste/core'
+import type { Api } from './api.js'
 import type { Session } from './api-command.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { describeInvocation } from './invocation.js'
@@ -12,7 +13,7 @@ const PAUSE_MS = 250
 
 /**
  * Waits until an invocation has ended, or until `untilMs` by `performance.now()`, shows it, and returns the exit code that
- * says how it ended.
+ * says how it ended. Meanwhile people see what is waited for.
  */
 export async function showEnd(
   { api, output }: Session,
@@ -20,13 +21,17 @@ export async function showEnd(
   untilMs: number,
   describe: (invocation: InvocationDocument) => string = describeInvocation,
 ): Promise<ExitCode> {
+  output.progress(`Waiting for ${id}`)
+  const invocation = await lastSeen(api, id, untilMs).finally(() => output.progress(''))
+  await output.show(invocation, describe)
+  return exitCodeOf(invocation)
+}
+
+async function lastSeen(api: Api, id: string, untilMs: number): Promise<InvocationDocument> {
   for (;;) {
     const waitMs = Math.ceil(Math.min(ASK_MS_MAX, Math.max(0, untilMs - performance.now())))
-    const { document: invocation } = await api.ask<InvocationDocument>('GET', `/invocations/${id}`, { waitMs })
-    if (isFinalState(invocation.state) || performance.now() >= untilMs) {
-      await output.show(invocation, describe)
-      return exitCodeOf(invocation)
-    }
+    const { document } = await api.ask<InvocationDocument>('GET', `/invocations/${id}`, { waitMs })
+    if (isFinalState(document.state) || performance.now() >= untilMs) return document
     await sleep(PAUSE_MS)
   }
 }

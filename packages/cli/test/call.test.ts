@@ -121,6 +121,18 @@ t.test('waits until it has ended, however often it must ask', async (t) => {
   t.equal(asked.length, 4)
 })
 
+t.test('what was accepted, and is not seen to end, is not to be called again', async (t) => {
+  const { url } = await serveApi(t, ({ what }) =>
+    what === 'POST /invocations'
+      ? { status: 202, body: { id: idOf(1), state: 'queued' } }
+      : problem(503, 'view-behind', 'Not shown yet.'),
+  )
+  const { code, stderr, stdout } = await run(t, ['call', TARGET, '--url', url, '--wait'])
+  t.equal(code, 6)
+  t.equal(stderr, `${idOf(1)} was accepted, but not seen to end: Not shown yet. (view-behind)\n`)
+  t.equal(stdout, '')
+})
+
 t.test('what is refused is said, with every field', async (t) => {
   const errors = [
     { pointer: '/target', code: 'invalid-url', detail: 'This URL cannot be read.' },
@@ -180,18 +192,19 @@ t.test('what cannot be meant is refused before anything is asked', async (t) => 
   const { asked, url } = await serveApi(t, () => ({ status: 202, body: { id: idOf(1), state: 'queued' } }))
   const wrong: [string[], RegExp][] = [
     [[], /missing required argument 'target'/],
-    [[TARGET, '-H', 'none'], /It is not "name: value"/],
+    [[TARGET, '-H', 'Bearer secret'], /^--header: this must be "name: value"\.\n$/],
     [[TARGET, '--query', '=1'], /It is not "name=value"/],
     [[TARGET, '--retry-factor', 'two'], /It is not a number/],
     [[TARGET, '--idempotency-key', 'ö'], /printable ASCII/],
     [[TARGET, '-d', '@/nowhere/file'], /--data: ENOENT.*pass it with @-/],
-    [[TARGET, '--url', 'ftp://x'], /It is not an http or https URL/],
-    [[TARGET, '--url', 'http://a:b@x'], /without credentials/],
+    [[TARGET, '--url', 'ftp://x'], /this must be an http or https URL/],
+    [[TARGET, '--url', 'http://a:secret@x'], /without credentials/],
   ]
   for (const [args, message] of wrong) {
     const { code, stderr, stdout } = await run(t, ['call', ...args], { POSTHASTE_URL: url })
     t.equal(code, 2, args.join(' '))
     t.match(stderr, message)
+    t.notMatch(stderr, 'secret')
     t.equal(stdout, '')
   }
   t.strictSame(asked, [])

@@ -40,6 +40,8 @@ t.test('what is not known is refused in plain words', async (t) => {
     [['start', '--port'], /argument missing/],
     [['start', 'now'], /too many arguments/],
     [['stop'], /unknown command 'stop'/],
+    [['help', 'stop'], /unknown command 'stop'/],
+    [['help', 'view', 'stop'], /unknown command 'stop'/],
     [[], /Usage: posthaste/],
     [['view'], /Usage: posthaste view/],
   ]

@@ -20,6 +20,17 @@ t.test('cancels each id', async (t) => {
   )
 })
 
+t.test('what was asked for is done for those who do not read the result', async (t) => {
+  const { asked, url } = await serveApi(t, ({ what }) => {
+    const id = what.split('/').at(-1) ?? ''
+    return id === idOf(5) ? problem(409, 'already-ended', 'It has succeeded.') : { body: shown(id, 'cancelled') }
+  })
+  const ids = [1, 2, 3, 4, 5].map(idOf)
+  const { code } = await run(t, ['cancel', ...ids, '--url', url], undefined, { linesMax: 1 })
+  t.equal(code, 4)
+  t.equal(asked.length, ids.length)
+})
+
 t.test('what ended can be cancelled no more', async (t) => {
   const { asked, url } = await serveApi(t, () => problem(409, 'already-ended', 'It has succeeded.'))
   const { code, stdout } = await run(t, ['cancel', idOf(1), '--url', url])
@@ -106,6 +117,7 @@ t.test('all are meant only where it is said, and a dry run counts', async (t) =>
     [['redrive', idOf(1), '--rate', '1'], /do not go with ids/],
     [['cancel', idOf(1), '--dry-run'], /do not go with ids/],
     [['cancel', idOf(1), '--timeout', '61s'], /It is more than a minute/],
+    [['cancel', '--all', '--timeout', '1s'], /--timeout goes with ids/],
     [['cancel', '--all', '--rate', '1'], /unknown option '--rate'/],
     [['move'], /missing required argument/],
     [['move', idOf(1), idOf(2)], /too many arguments/],

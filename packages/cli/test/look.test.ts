@@ -14,7 +14,7 @@ t.test('gets an invocation as the API shows it', async (t) => {
   t.match(asked, [{ what: `GET /invocations/${idOf(1)}`, query: {} }])
 })
 
-t.test('tells people all that is known of an invocation', async (t) => {
+t.test('tells people what became of an invocation', async (t) => {
   const createdAt = new Date(Date.now() - 800_000_000).toISOString()
   const failure = { code: 'status' as const, detail: 'The target\x1b[2J answered 500.' }
   const { url } = await serveApi(t, () => ({
@@ -23,6 +23,7 @@ t.test('tells people all that is known of an invocation', async (t) => {
       generation: 2,
       nextAttemptAt: new Date(Date.now() + 700_000).toISOString(),
       correlationId: 'order-42',
+      instruction: { headers: {}, bodyBytes: 17, forwardTo: 'https://hooks.example.com/done', expiresAt: createdAt },
       parent: idOf(2),
       failure,
       response: { status: 500, headers: {}, bodyBytes: 70_000, bodyKept: false },
@@ -45,16 +46,19 @@ t.test('tells people all that is known of an invocation', async (t) => {
   t.equal(code, 0)
   const lines = stdout.split('\n')
   const created = `${new Date(createdAt).toLocaleString('sv-SE', { timeZone: 'Asia/Kathmandu' })} (9d ago)`
-  t.match(lines.splice(3, 1)[0], /^ {2}next attempt {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in 11m\)$/)
+  t.match(lines.splice(4, 1)[0], /^ {2}next attempt {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in 11m\)$/)
   t.strictSame(lines, [
     `${idOf(1)}  retrying`,
     '  call          POST https://api.example.com/resize',
+    '  body          17 bytes',
     `  created       ${created}`,
+    `  expires       ${created}`,
     '  generation    2',
     '  correlation   order-42',
     `  parent        ${idOf(2)}`,
     '  failure       status: The target?[2J answered 500.',
     '  response      500, 70000 bytes, too large to keep',
+    '  forward to    https://hooks.example.com/done',
     '  forward       refused: depth-exceeded',
     `  asked for     move to ${created}, not done yet`,
     '',
@@ -281,7 +285,7 @@ t.test('stats are shown as they are, or in words', async (t) => {
     '',
     'oldest queued  60m ago',
     'next due       in 11m',
-    'changes        5 asked for',
+    'changes        5 looked out for',
     'accepted       12.5 a second',
     'ended          0 a second',
     'as of          4 ms ago',

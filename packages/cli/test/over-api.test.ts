@@ -24,7 +24,7 @@ t.test('a call is made, waited for and shown', async (t) => {
   t.strictSame(await told('list', '--state', 'failed', '--all'), [0])
   t.match(await told('stats'), [0, { states: { succeeded: 1 } }])
   const words = (await command('get', id, '--no-json')).stdout
-  t.match(words, new RegExp(`^${id}  succeeded\n  call +POST ${target.url}/\n  created `))
+  t.match(words, new RegExp(`^${id}  succeeded\n  call +POST ${target.url}/\n  body +7 bytes\n  created `))
   t.match(words, /\n {2}1\.1 +\S+ \S+ \(.*\) {2}\d+ ms {2}200 +http:\S+\n$/)
   t.match((await command('list', '--no-json')).stdout, new RegExp(`\n${id}  succeeded  .*  POST ${target.url}/\n$`))
   t.match((await command('stats', '--no-json')).stdout, /\nsucceeded +1\n/)

@@ -164,11 +164,11 @@ export const BulkReportSchema = Type.Object({
 })
 
 export const StatsSchema = Type.Object({
-  states: Type.Record(State, Count('')),
+  states: Type.Record(State, Count('Invocations in this state.')),
   pendingChanges: Count('What was asked of invocations and is still looked out for.'),
   oldestWaiting: Type.Optional(
     Type.Object(
-      { createdAt: Time(''), ageMs: Type.Number({ minimum: 0 }) },
+      { createdAt: Time('When it was accepted.'), ageMs: Type.Number({ minimum: 0 }) },
       { description: 'Of those that are queued.' },
     ),
   ),
@@ -176,7 +176,7 @@ export const StatsSchema = Type.Object({
   rates: Type.Optional(
     Type.Object(
       { acceptedPerSecond: Type.Number({ minimum: 0 }), endedPerSecond: Type.Number({ minimum: 0 }) },
-      { description: 'Of the last minute, in this process.' },
+      { description: 'Of the last minute, of all that the view shows.' },
     ),
   ),
   view: Type.Object({

@@ -1,5 +1,5 @@
 import type { Call } from './call.js'
-import { isHeaderValue } from './headers.js'
+import { type Headers, isHeaderValue } from './headers.js'
 import { deriveId, idTimeMs } from './ids.js'
 import type { FinalState } from './lifecycle.js'
 import { LIMITS } from './limits.js'
@@ -11,7 +11,7 @@ export function forwardId(call: Pick<Call, 'id' | 'generation' | 'acceptedAtMs'>
 }
 
 /**
- * Makes the call that tells `call.forwardTo` how the invocation ended: one POST of the response's body and content type.
+ * Makes the call that tells `call.forwardTo` how the invocation ended: one POST of the response's body, as it came.
  * `outcome` is that of the last attempt, or undefined if there was none. Returns undefined where the chain of
  * invocations would grow beyond the depth limit.
  */
@@ -23,7 +23,6 @@ export function forwardOf(
 ): Call | undefined {
   if (call.depth >= LIMITS.depthMax) return undefined
   const response = outcome?.kind === 'answered' ? outcome.response : undefined
-  const contentType = response && contentTypeOf(response)
   return {
     id: forwardId(call),
     generation: 1,
@@ -34,7 +33,7 @@ export function forwardOf(
     target: call.forwardTo,
     method: 'POST',
     headers: {
-      ...(contentType !== undefined && { 'content-type': contentType }),
+      ...(response && bodyHeaders(response)),
       'posthaste-id': call.id,
       'posthaste-state': state,
       ...(response && { 'posthaste-status': String(response.status) }),
@@ -48,11 +47,24 @@ export function forwardOf(
   }
 }
 
-// A target may answer with one that no request may carry: its forward must not fail for it.
-function contentTypeOf(response: TargetResponse): string | undefined {
-  const value = response.headers['content-type']
-  const first = typeof value === 'string' ? value : value?.[0]
-  return first !== undefined && first.length <= LIMITS.responseHeaderBytesMax && isHeaderValue(first)
-    ? first
-    : undefined
+/** Far longer than any list of content codings. */
+const ENCODING_LENGTH_MAX = 256
+
+/** What the target says of its body, but for what no request may carry: the forward must not fail for that. */
+function bodyHeaders({ body, headers }: TargetResponse): Headers {
+  const [type = ''] = valuesOf(headers['content-type'])
+  // Of no body nothing is encoded.
+  const encoding = body.length > 0 ? valuesOf(headers['content-encoding']).join(', ') : ''
+  return {
+    ...(isCarried(type, LIMITS.responseHeaderBytesMax) && { 'content-type': type }),
+    ...(isCarried(encoding, ENCODING_LENGTH_MAX) && { 'content-encoding': encoding }),
+  }
+}
+
+function valuesOf(value: Headers[string] = []): readonly string[] {
+  return typeof value === 'string' ? [value] : value
+}
+
+function isCarried(value: string, lengthMax: number): boolean {
+  return value !== '' && value.length <= lengthMax && isHeaderValue(value)
 }

@@ -124,6 +124,8 @@ export interface InvocationCounts {
   readonly directives: number
   /** When the oldest one that is `queued` was created. */
   readonly oldestWaitingAtMs?: number
+  /** Since when the one waits that has been `queued` for the longest. */
+  readonly queuedSinceMs?: number
   /** When the next one that is scheduled or retrying is due. */
   readonly nextDueAtMs?: number
 }

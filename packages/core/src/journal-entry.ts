@@ -131,13 +131,16 @@ export function outcomeOf({
   return { kind: 'unanswered', startedAtMs, durationMs, code, detail }
 }
 
-/** The response headers that the journal keeps: no cookies, and as many as fit. */
+/** Without these a body cannot be read. */
+const BODY_HEADERS = ['content-type', 'content-encoding', 'content-language']
+
+/** The response headers that the journal keeps: no cookies, and as many as fit, those of the body first. */
 function keptHeaders(headers: Headers): Headers {
   const kept = newHeaders()
   let bytes = 0
-  for (const name of Object.keys(headers)) {
-    if (name === 'set-cookie') continue
-    const value = headers[name] as string | readonly string[]
+  for (const name of [...BODY_HEADERS, ...Object.keys(headers)]) {
+    const value = headers[name]
+    if (value === undefined || name in kept || name === 'set-cookie') continue
     bytes += name.length + String(value).length
     if (bytes > LIMITS.responseHeaderBytesMax) break
     kept[name] = value

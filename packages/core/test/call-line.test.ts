@@ -36,6 +36,11 @@ t.test('secrets are not shown', async (t) => {
   )
   t.equal(maskedUrl('https://h/p?signature='), 'https://h/p?signature=***')
   t.equal(maskedUrl('https://h/p?a=key&monkey'), 'https://h/p?a=key&monkey')
+  t.equal(maskedUrl('https://h/p?sig=s3&api_sig=s3&design=a'), 'https://h/p?sig=***&api_sig=***&design=a')
+  t.strictSame(
+    { ...maskedHeaders({ 'X-Authorization': 'a', 'x-auth': 'a', 'set-cookie': 'a', 'x-author': 'a' }) },
+    { 'X-Authorization': '***', 'x-auth': '***', 'set-cookie': '***', 'x-author': 'a' },
+  )
   const call = {
     id: 'a',
     generation: 1,

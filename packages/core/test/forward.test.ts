@@ -113,6 +113,24 @@ t.test('a chain ends at the depth limit', async (t) => {
     t.equal(forwardOf({ ...call, depth }, 'succeeded', answered({}), NOW_MS), undefined)
 })
 
+t.test('a body that is encoded is posted on as it came, and says so', async (t) => {
+  const encodings: [Headers['x'] | undefined, Uint8Array, string | undefined][] = [
+    ['gzip', Buffer.from('zipped'), 'gzip'],
+    [['deflate', 'gzip'], Buffer.from('zipped'), 'deflate, gzip'],
+    ['gzip', new Uint8Array(0), undefined],
+    ['g\u{4e00}zip', Buffer.from('zipped'), undefined],
+    ['gzip, '.repeat(1_000), Buffer.from('zipped'), undefined],
+    [undefined, Buffer.from('plain'), undefined],
+  ]
+  for (const [encoding, body, wanted] of encodings) {
+    const made = forward(answered({ 'content-type': 'a/b', ...(encoding && { 'content-encoding': encoding }) }, body))
+    t.equal(made.headers['content-encoding'], wanted)
+    t.equal(made.headers['content-type'], 'a/b')
+    t.equal(made.body, body)
+    t.ok(decodeCall(encodeCall(made), { log: 'calls', partition: 0, offset: 0, appendedAtMs: NOW_MS }))
+  }
+})
+
 t.test('a forward can be read, whatever the target answered', async (t) => {
   const types: [Headers, string | undefined][] = [
     [{}, undefined],

@@ -93,6 +93,8 @@ t.test('response headers are kept up to 8 KiB', async (t) => {
   t.strictSame(Object.keys(keptOf({ a: 'v'.repeat(8_190), b: '' })), ['a', 'b'])
   t.strictSame(Object.keys(keptOf({ a: 'v'.repeat(8_191), b: '' })), ['a'])
   t.strictSame(Object.keys(keptOf({ a: ['v'.repeat(5_000), 'v'.repeat(5_000)] })), [])
+  const body = { 'content-type': 'image/png', 'content-encoding': 'gzip' }
+  t.strictSame({ ...keptOf({ a: 'v'.repeat(8_191), ...body }) }, body, 'what the body is read by comes first')
 })
 
 t.test('a response header may be named as it likes', async (t) => {

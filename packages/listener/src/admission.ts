@@ -8,11 +8,12 @@ import {
   PosthasteError,
 } from '@posthaste/core'
 import type { StoredRecord, Turn } from '@posthaste/stream'
-import { type Ending, endInvocation, endUnreadable, type Stamp, turnOf, unreadableId } from './effects.js'
+import { type Ending, endInvocation, endTooLarge, endUnreadable, type Stamp, turnOf, unreadableId } from './effects.js'
 
 /** What a record that was pulled says. */
 export type Reading =
   | { readonly kind: 'call'; readonly decoded: DecodedCall }
+  | { readonly kind: 'too-large'; readonly decoded: DecodedCall; readonly ending: Ending }
   | { readonly kind: 'unreadable'; readonly ending: Ending }
   /** Only a newer version can read it: nothing may pass it. */
   | { readonly kind: 'newer'; readonly reason: string }
@@ -22,20 +23,15 @@ export type Readable = Exclude<Reading, { kind: 'newer' }>
 
 /** Reads a record, whoever wrote it. What cannot be called becomes a dead letter. */
 export function read(record: StoredRecord, recordBytesMax: number, stamp: Stamp): Reading {
-  const unreadable = (failure: Failure): Reading => ({
-    kind: 'unreadable',
-    ending: endUnreadable(record, failure, recordBytesMax, stamp),
-  })
-  if (record.value.length > recordBytesMax) {
-    const detail = `The record has ${record.value.length} bytes; ${recordBytesMax} are the limit.`
-    return unreadable({ code: 'too-large', detail })
-  }
   try {
-    return { kind: 'call', decoded: decodeCall(record.value, record) }
+    const decoded = decodeCall(record.value, record)
+    if (record.value.length <= recordBytesMax) return { kind: 'call', decoded }
+    return { kind: 'too-large', decoded, ending: endTooLarge(decoded.call, record, recordBytesMax, stamp) }
   } catch (error) {
     if (!(error instanceof PosthasteError)) throw error
     if (error.code === 'record-version') return { kind: 'newer', reason: error.message }
-    return unreadable({ code: error.code, detail: error.message })
+    const failure: Failure = { code: error.code, detail: error.message }
+    return { kind: 'unreadable', ending: endUnreadable(record, failure, recordBytesMax, stamp) }
   }
 }
 
@@ -52,5 +48,5 @@ export function isExpired(call: Call, clock: Clock): boolean {
 
 /** The turn of a record. */
 export function turnOfReading(record: StoredRecord, reading: Readable): Turn {
-  return reading.kind === 'call' ? turnOf(reading.decoded.call) : { key: unreadableId(record) }
+  return reading.kind === 'unreadable' ? { key: unreadableId(record) } : turnOf(reading.decoded.call)
 }

@@ -106,9 +106,12 @@ export class Control {
     return { state: 'superseded', effects: after === directive ? {} : { control: [controlRecord(after)] } }
   }
 
-  /** What follows from an attempt that was cancelled while it ran: that, and that it is done. */
+  /** What follows from an attempt that was cancelled while it ran: that, and that what was asked is done. */
   endCancelled(call: Call, ending: Ending): Ended {
-    return this.#directives.find(call.id)?.directive.isDone === false ? this.#conclude(call, ending) : ending
+    const directive = this.#directives.find(call.id)?.directive
+    // That of a later generation has more to end than this.
+    const isEnded = directive?.isDone === false && directive.generation === call.generation
+    return isEnded ? this.#conclude(call, ending) : ending
   }
 
   /** `ended`, written together with that the directive is done. Until it is written what else comes of the invocation waits. */

@@ -95,11 +95,16 @@ export function effectsAgain(call: Call, journalValue: Uint8Array): Effects {
   return child ? { again: true, children: [callRecord(child)] } : {}
 }
 
-/** The dead letter for a record that cannot be called at all: its bytes, as many as fit. */
-export function endUnreadable(record: StoredRecord, failure: Failure, recordBytesMax: number, stamp: Stamp): Ending {
-  const kept = record.value.subarray(0, recordBytesMax)
-  const cut =
-    kept.length < record.value.length ? ` Only the first ${kept.length} of ${record.value.length} bytes are kept.` : ''
+/** The dead letter for a call whose record is too large to be made. */
+export function endTooLarge(call: Call, record: StoredRecord, recordBytesMax: number, stamp: Stamp): Ending {
+  const detail = `The record has ${record.value.length} bytes; ${recordBytesMax} are the limit.`
+  const { failure, kept } = cutTo(recordBytesMax, record, { code: 'too-large', detail })
+  return endInvocation(call, { value: kept }, 'failed', failure, undefined, stamp)
+}
+
+/** The dead letter for a record that cannot be read at all. */
+export function endUnreadable(record: StoredRecord, reason: Failure, recordBytesMax: number, stamp: Stamp): Ending {
+  const { failure, kept } = cutTo(recordBytesMax, record, reason)
   const entry: JournalEntry = {
     ...stamp,
     id: unreadableId(record),
@@ -107,7 +112,7 @@ export function endUnreadable(record: StoredRecord, failure: Failure, recordByte
     attempt: 1,
     acceptedAtMs: record.appendedAtMs,
     state: 'failed',
-    failure: { ...failure, detail: failure.detail + cut },
+    failure,
     responseBody: new Uint8Array(0),
     record: kept,
   }
@@ -117,6 +122,13 @@ export function endUnreadable(record: StoredRecord, failure: Failure, recordByte
 /** What cannot be read has no id of its own: it is the record that is meant. */
 export function unreadableId({ appendedAtMs, log, offset, partition }: StoredRecord): string {
   return deriveId(appendedAtMs, log, partition, offset)
+}
+
+/** As many bytes of a record as a dead letter has room for; the failure says so if these are not all. */
+function cutTo(bytesMax: number, { value }: StoredRecord, failure: Failure): { kept: Uint8Array; failure: Failure } {
+  if (value.length <= bytesMax) return { kept: value, failure }
+  const detail = `${failure.detail} Only the first ${bytesMax} of ${value.length} bytes are kept.`
+  return { kept: value.subarray(0, bytesMax), failure: { ...failure, detail } }
 }
 
 /** Tells that a call waits on the timers. */

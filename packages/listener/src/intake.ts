@@ -4,7 +4,7 @@ import { type Readable, read, turnOfReading } from './admission.js'
 import type { Control } from './control.js'
 import { effectsAgain } from './effects.js'
 import type { InHand } from './in-hand.js'
-import { type Job, jobOf } from './job.js'
+import { isSameTurn, type Job, jobOf } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
 
 export interface IntakeOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax'> {
@@ -14,7 +14,7 @@ export interface IntakeOptions extends Pick<ListenerOptions, 'clock' | 'log' | '
   readonly spillUnread: (delivery: Delivery) => boolean
   /** Takes what is to be called, or put off. */
   readonly place: (job: Job) => void
-  /** Whether a record of the turn of this call is in hand that was taken before. */
+  /** Whether a record of the turn of this call was handed on, and is still in hand. */
   readonly holds: (call: Call) => boolean
 }
 
@@ -23,6 +23,8 @@ export class Intake {
   readonly #options: IntakeOptions
   /** What is asked of their invocations is being done, or what they take the place of is in hand. */
   readonly #waiting: Delivery[] = []
+  /** Calls of which it is being found out what is known of their turn. */
+  readonly #lookedUp = new Set<Call>()
   #blocked: string | undefined
   #stopping = false
 
@@ -74,8 +76,8 @@ export class Intake {
    */
   #isHeldBack(delivery: Delivery, reading: Readable): boolean {
     // What has ended has consequences, which whoever begins it is told.
-    if (reading.kind !== 'call' || delivery.ended) return false
-    const { control, holds, inHand } = this.#options
+    if (reading.kind === 'unreadable' || delivery.ended) return false
+    const { control, inHand } = this.#options
     const { call } = reading.decoded
     const order = control.orderFor(call)
     if (order === 'drop') {
@@ -83,9 +85,14 @@ export class Intake {
       return true
     }
     // Begun, one that was moved would be taken for a copy of the one whose place it takes, and neither would be left.
-    const isHeldBack = order === 'wait' || (call.move !== undefined && holds(call))
+    const isHeldBack = order === 'wait' || (call.move !== undefined && this.#holds(call))
     if (isHeldBack) this.#waiting.push(delivery)
     return isHeldBack
+  }
+
+  /** Whether another record of the turn of this call is in hand. */
+  #holds(call: Call): boolean {
+    return this.#options.holds(call) || [...this.#lookedUp].some((other) => isSameTurn(other, call))
   }
 
   #handOn(delivery: Delivery, reading: Readable): void {
@@ -96,15 +103,19 @@ export class Intake {
   /** A record of a turn that somebody may have recorded, or that came twice. */
   async #handOnKnown(delivery: Delivery, reading: Readable, begun: Begun | Promise<Begun>): Promise<void> {
     const { inHand } = this.#options
-    const known = await inHand.lookUp(begun)
-    if (this.#stopping || this.#blocked) inHand.release(delivery)
-    else if (known === 'fresh') this.#handOn(delivery, reading)
-    else {
-      const isCopy = known === 'copy' || reading.kind !== 'call'
-      inHand.complete(delivery, {
-        state: 'repeated',
-        effects: isCopy ? {} : effectsAgain(reading.decoded.call, known),
-      })
+    const call = reading.kind === 'unreadable' ? undefined : reading.decoded.call
+    if (call) this.#lookedUp.add(call)
+    try {
+      const known = await inHand.lookUp(begun)
+      if (this.#stopping || this.#blocked) inHand.release(delivery)
+      else if (known === 'fresh') this.#handOn(delivery, reading)
+      else {
+        const effects = known === 'copy' || !call ? {} : effectsAgain(call, known)
+        inHand.complete(delivery, { state: 'repeated', effects })
+      }
+    } finally {
+      // Only now: what is handed on is in hand there.
+      if (call) this.#lookedUp.delete(call)
     }
   }
 

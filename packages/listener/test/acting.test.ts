@@ -1,7 +1,7 @@
 import { type Call, encodeCall, encodeJournalEntry, journalEntryOf } from '@posthaste/core'
 import type { Delivery } from '@posthaste/stream'
 import t from 'tap'
-import { acted, cancel, statesOf } from './asking.js'
+import { acted, cancel, entriesOf, statesOf } from './asking.js'
 import { changing, plain, startListener, startTarget, submit, until } from './setting.js'
 
 const DAY_MS = 86_400_000
@@ -28,7 +28,7 @@ t.test('what is of no use is not begun, unless it is known that its turn ended',
   t.strictSame(begun, [first.id, second.id])
   ended = true
   await stream.append('calls', [{ key: first.id, value: encodeCall(first) }])
-  await until(async () => (await listener.report()).superseded === 3)
+  await until(async () => (await listener.report()).repeated === 1)
   t.strictSame(begun, [first.id, second.id, first.id])
   t.equal(target.seen.length, 0)
 })
@@ -59,6 +59,26 @@ t.test('what comes while it is being cancelled waits for that', async (t) => {
   await acted(stream, directive)
   t.match(await listener.ping('ping', 5_000), { drained: true, called: 0, superseded: 1, cancelled: 1 })
   t.equal(target.seen.length, 0)
+})
+
+t.test('a cancellation breaks off an earlier generation, and then is still to be done', async (t) => {
+  const target = await startTarget(t, () => {})
+  const { listener, stream } = await startListener(t)
+  const [old] = (await submit(stream, [{ target: target.url }])) as [Call]
+  await listener.ping('ping', 0)
+  await until(() => target.open() === 1)
+  const [late] = (await submit(stream, [{ target: target.url, delay: '1h' }], { id: old.id, generation: 2 })) as [Call]
+  await until(async () => (await listener.report()).deferred === 1)
+  await acted(stream, await cancel(stream, late))
+  t.strictSame(
+    (await entriesOf(stream, old)).map(({ generation, state }) => [generation, state]),
+    [
+      [2, 'scheduled'],
+      [1, 'cancelled'],
+      [2, 'cancelled'],
+    ],
+  )
+  t.match(await listener.ping('ping', 10_000), { drained: true, called: 1, cancelled: 2 })
 })
 
 t.test('what cannot be cancelled at first is cancelled later', async (t) => {

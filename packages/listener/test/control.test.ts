@@ -1,11 +1,14 @@
 import { type Call, type Directive, directiveKey, type Log } from '@posthaste/core'
+import type { Delivery } from '@posthaste/stream'
 import t from 'tap'
 import type { ControlLog } from '../src/index.js'
 import { acted, cancel, directiveFor, readControl, readControlKeys, statesOf, write } from './asking.js'
 import { gated } from './gate.js'
 import {
+  changing,
   createStorage,
   finalStates,
+  plain,
   readJournal,
   silent,
   startListener,
@@ -15,6 +18,8 @@ import {
 } from './setting.js'
 
 const DAY_MS = 86_400_000
+/** Longer than it trusts what it heard last. */
+const FROZEN_MS = 2_100
 
 t.test('who does not hear what is asked calls nothing until it does', async (t) => {
   const target = await startTarget(t)
@@ -54,6 +59,36 @@ t.test('who does not hear what is asked calls nothing until it does', async (t) 
     [unwanted, deferred].map(({ id }) => journal.filter((entry) => entry.id === id).map(({ state }) => state)),
     [['cancelled'], ['scheduled']],
   )
+})
+
+t.test('who is frozen right before a request is written does not write it before it hears more', async (t) => {
+  const target = await startTarget(t)
+  const storage = createStorage(t)
+  const gate = gated(await storage.open())
+  t.teardown(() => gate.open())
+  let looks = 0
+  const freezing = (delivery: Delivery): Delivery => ({
+    ...plain(delivery),
+    held() {
+      looks += 1
+      // At first it is asked when the call is to start.
+      if (looks === 2) {
+        gate.close()
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FROZEN_MS)
+      }
+      return delivery.held()
+    },
+  })
+  const { listener, stream } = await startListener(t, { control: gate.control }, storage, (consumer) =>
+    changing(consumer, freezing),
+  )
+  await listener.ping('ping', 1_000)
+  await submit(stream, [{ target: target.url }])
+  // It is not called, but waits and is looked at again.
+  await until(() => looks > 2)
+  t.equal(target.seen.length, 0)
+  gate.open()
+  t.match(await listener.ping('ping', 10_000), { drained: true, called: 1 })
 })
 
 t.test('what hears nothing from the start calls nothing, and says so after a while', async (t) => {

@@ -1,3 +1,4 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { type Call, createId, decodeCall, encodeCall, forwardId, type JournalEntry } from '@posthaste/core'
 import t from 'tap'
 import { finalStates, readJournal, runOne, startListener, startTarget, submit, until } from './setting.js'
@@ -137,6 +138,21 @@ t.test('a failure and an expiry are forwarded too', async (t) => {
   t.equal(forwards(), 3)
 })
 
+t.test('a response that is encoded is forwarded as it came', async (t) => {
+  const text = 'an answer '.repeat(100)
+  const target = await startTarget(t, ({ headers, url }, response) => {
+    if (url === '/done') return response.end()
+    return response.writeHead(200, { 'content-encoding': headers['accept-encoding'] }).end(gzipSync(text))
+  })
+  const running = await startListener(t)
+  const instruction = { target: target.url, headers: { 'accept-encoding': 'gzip' }, forwardTo: `${target.url}/done` }
+  await runOne(running, instruction)
+  await until(() => target.seen.length === 2)
+  const forward = target.seen[1]
+  t.equal(forward?.headers['content-encoding'], 'gzip')
+  t.equal(gunzipSync(forward?.body ?? '').toString(), text)
+})
+
 t.test('a response that was too large to keep does not pose as whole', async (t) => {
   const target = await startTarget(t, ({ url }, response) => response.end(url === '/done' ? '' : Buffer.alloc(5_000)))
   const running = await startListener(t, { responseBytesMax: 1_000 })
@@ -216,14 +232,18 @@ t.test('records of other producers are called as well, or are dead letters', asy
     'not JSON',
     '{"method": "GET"}',
     JSON.stringify({ target: target.url, attempt: 0 }),
-    JSON.stringify({ target: `${target.url}/large`, body: 'a'.repeat(6_000) }),
+    JSON.stringify({
+      ...{ id: 'large', generation: 2, attempt: 3, target: `${target.url}/large`, body: 'a'.repeat(6_000) },
+      forwardTo: `${target.url}/told`,
+    }),
   ]
   for (const text of records) await running.stream.append('calls', [{ key: '', value: Buffer.from(text) }])
-  const finals = await finalStates(running.stream, records.length)
+  const finals = await finalStates(running.stream, records.length + 1)
   const by = (state: string): JournalEntry[] => finals.filter((entry) => entry.state === state)
   t.strictSame(target.seen.map(({ url, body }) => [url, body.toString()]).sort(), [
     ['/plain', '{"a":1}'],
     ['/raw', '\u0000\n!'],
+    ['/told', ''],
   ])
   t.equal(target.seen.find(({ url }) => url === '/raw')?.headers['posthaste-own'], 'kept')
   const codes = by('failed').map(({ failure }) => failure?.code)
@@ -235,11 +255,12 @@ t.test('records of other producers are called as well, or are dead letters', asy
     'too-large',
   ])
   const tooLarge = by('failed').find(({ failure }) => failure?.code === 'too-large')
+  t.match(tooLarge, { id: 'large', generation: 2, attempt: 3, target: `${target.url}/large` }, 'it says what it is')
   t.equal(tooLarge?.record.length, 5_000, 'as much as fits is kept')
   t.match(tooLarge?.failure?.detail, 'Only the first 5000 of')
   const unread = by('failed').find(({ record }) => Buffer.from(record).toString() === 'not JSON')
   t.ok(unread, 'what could not be read is kept as it was')
-  t.match(await running.listener.ping('ping', 5_000), { drained: true, failed: 5, succeeded: 2 })
+  t.match(await running.listener.ping('ping', 5_000), { drained: true, failed: 5, succeeded: 3 })
 })
 
 t.test('a record of a newer version stops the listener, says why, and harms no other record', async (t) => {
@@ -265,7 +286,7 @@ t.test('a record of a newer version stops the listener, says why, and harms no o
   t.equal((await running.consumer.progress())[0]?.committed, 1, 'whoever can read it goes on from there')
 })
 
-t.test('a record that comes twice is called twice, under the same id', async (t) => {
+t.test('a record that comes twice is called once', async (t) => {
   const target = await startTarget(t)
   const running = await startListener(t)
   const nowMs = Date.now()
@@ -281,12 +302,17 @@ t.test('a record that comes twice is called twice, under the same id', async (t)
     body: new Uint8Array(),
   }
   const record = { key: call.id, value: encodeCall(call) }
-  await running.listener.ping('ping', 0)
   await running.stream.append('calls', [record, record])
-  const finals = await finalStates(running.stream, 2)
-  t.strictSame([...new Set(finals.map(({ id }) => id))], [call.id])
-  t.strictSame(
-    target.seen.map(({ headers }) => headers['idempotency-key']),
-    [call.id, call.id],
+  t.match(await running.listener.ping('ping', 10_000), { drained: true, called: 1, repeated: 1 })
+  await running.stream.append('calls', [record])
+  t.match(
+    await running.listener.ping('ping', 10_000),
+    { drained: true, called: 1, repeated: 2 },
+    'also once it has ended',
   )
+  t.strictSame(
+    (await readJournal(running.stream)).map(({ id, state }) => [id, state]),
+    [[call.id, 'succeeded']],
+  )
+  t.equal(target.seen.length, 1)
 })

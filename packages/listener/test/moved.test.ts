@@ -1,30 +1,9 @@
 import { type Call, type Directive, encodeCall } from '@posthaste/core'
-import type { Consumer, Delivery, NewRecord } from '@posthaste/stream'
+import type { NewRecord } from '@posthaste/stream'
 import t from 'tap'
 import { directiveFor, statesOf, write } from './asking.js'
 import { gated } from './gate.js'
 import { changing, createStorage, plain, startListener, startTarget, submit, until } from './setting.js'
-
-/** A consumer that takes a delivery for a copy while another one of its turn is in work, as on Kafka and NATS. */
-function knowingCopies(consumer: Consumer): Consumer {
-  const inWork = new Map<string, Delivery>()
-  return changing(consumer, (delivery) => {
-    let turn = ''
-    return {
-      ...plain(delivery),
-      begin: ({ attempt, generation, key }) => {
-        turn = `${key} ${generation} ${attempt}`
-        if ((inWork.get(turn) ?? delivery) !== delivery) return 'copy'
-        inWork.set(turn, delivery)
-        return 'fresh'
-      },
-      complete: (effects) => {
-        if (inWork.get(turn) === delivery) inWork.delete(turn)
-        return delivery.complete(effects)
-      },
-    }
-  })
-}
 
 /** What is left behind by whoever has moved a call to a time that has come. */
 function movedNow(call: Call): { directive: Directive; record: NewRecord } {
@@ -40,7 +19,7 @@ t.test('one that was moved, and the one it was before, come before it is known w
   const gate = gated(await storage.open())
   gate.close()
   t.teardown(() => gate.open())
-  const { listener, stream } = await startListener(t, { control: gate.control }, storage, knowingCopies)
+  const { listener, stream } = await startListener(t, { control: gate.control }, storage)
   const [call] = (await submit(stream, [{ target: target.url }])) as [Call]
   const { directive, record } = movedNow(call)
   await write(stream, directive)
@@ -49,6 +28,38 @@ t.test('one that was moved, and the one it was before, come before it is known w
   await until(async () => (await listener.report()).pulled === 2)
   gate.open()
   t.match(await listener.ping('ping', 10_000), { drained: true, called: 1, superseded: 1 })
+  t.strictSame(await statesOf(stream, call), ['succeeded'])
+})
+
+t.test('one that was moved comes while the one it was before is looked up', async (t) => {
+  const target = await startTarget(t)
+  const storage = createStorage(t)
+  const gate = gated(await storage.open())
+  gate.close()
+  t.teardown(() => gate.open())
+  let answer = (): void => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const { listener, stream } = await startListener(t, { control: gate.control }, storage, (consumer) =>
+    changing(consumer, (delivery) => ({
+      ...plain(delivery),
+      begin: async (turn) => {
+        const begun = await delivery.begin(turn)
+        await answered
+        return begun
+      },
+    })),
+  )
+  const [call] = (await submit(stream, [{ target: target.url }])) as [Call]
+  const { directive, record } = movedNow(call)
+  await write(stream, directive)
+  await stream.append('calls', [record])
+  await listener.ping('ping', 0)
+  await until(async () => (await listener.report()).pulled === 2)
+  answer()
+  gate.open()
+  t.match(await listener.ping('ping', 10_000), { drained: true, called: 1, superseded: 1, repeated: 0 })
   t.strictSame(await statesOf(stream, call), ['succeeded'])
 })
 
@@ -62,7 +73,7 @@ t.test('one that was moved comes while the one it was before waits for its targe
   const gate = gated(await storage.open())
   t.teardown(() => gate.open())
   const options = { control: gate.control, concurrencyPerTarget: 1 }
-  const { listener, stream } = await startListener(t, options, storage, knowingCopies)
+  const { listener, stream } = await startListener(t, options, storage)
   await submit(stream, [{ target: `${target.url}/busy` }])
   await listener.ping('ping', 0)
   await until(() => target.seen.length === 1)

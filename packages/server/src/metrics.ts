@@ -27,15 +27,16 @@ export class ListenerMetrics {
   })
   readonly #outcomes = new Counter({
     name: 'posthaste_outcomes_total',
-    help: 'What invocations came to: attempts that are tried again, and final states.',
-    labelNames: ['state'],
+    help: 'What invocations came to by calls that were made, by the origin of their target: retrying, or a final state.',
+    labelNames: ['origin', 'state'],
     registers: [this.#registry],
   })
 
-  count({ durationMs, origin, result, state }: CountedAttempt): void {
-    this.#attempts.inc({ origin: this.#labelOf(origin), result })
+  count({ durationMs, origin: target, result, state }: CountedAttempt): void {
+    const origin = this.#labelOf(target)
+    this.#attempts.inc({ origin, result })
     this.#durations.observe(durationMs / 1_000)
-    this.#outcomes.inc({ state })
+    this.#outcomes.inc({ origin, state })
   }
 
   text(): Promise<string> {
@@ -49,6 +50,12 @@ export class ListenerMetrics {
     this.#origins.add(origin)
     return origin
   }
+}
+
+/** What of a view is measured. */
+interface WatchedView {
+  asOfMs(): number
+  counts(): InvocationCounts
 }
 
 /** What a process with an accepter measures, and what its view shows. */
@@ -82,15 +89,23 @@ export class ServerMetrics {
   }
 
   /** Adds what a view shows. Every process with a view shows the same: they are not to be summed. */
-  watchView(counts: () => InvocationCounts): void {
+  watchView(view: WatchedView): void {
     const registers = [this.#registry]
+    new Gauge({
+      name: 'posthaste_view_behind_seconds',
+      help: 'How far the view is behind the stream: +Inf until that is known.',
+      registers,
+      collect() {
+        this.set(Math.max(0, (performance.now() - view.asOfMs()) / 1_000))
+      },
+    })
     new Gauge({
       name: 'posthaste_invocations',
       help: 'Invocations that the view shows, by state. The same in every process that has one.',
       labelNames: ['state'],
       registers,
       collect() {
-        for (const [state, count] of Object.entries(counts().byState)) this.set({ state }, count)
+        for (const [state, count] of Object.entries(view.counts().byState)) this.set({ state }, count)
       },
     })
     new Gauge({
@@ -98,18 +113,17 @@ export class ServerMetrics {
       help: 'Invocations that failed or expired and are kept.',
       registers,
       collect() {
-        const { byState } = counts()
+        const { byState } = view.counts()
         this.set(byState.failed + byState.expired)
       },
     })
     new Gauge({
       name: 'posthaste_oldest_due_seconds',
-      help: 'For how long the oldest that is due has waited.',
+      help: 'For how long that has waited which has been due, or in line, for the longest.',
       registers,
       collect() {
-        const { nextDueAtMs, oldestWaitingAtMs } = counts()
-        const sinceMs = Math.min(nextDueAtMs ?? Number.POSITIVE_INFINITY, oldestWaitingAtMs ?? Number.POSITIVE_INFINITY)
-        this.set(Math.max(0, Number.isFinite(sinceMs) ? (Date.now() - sinceMs) / 1_000 : 0))
+        const { nextDueAtMs = Number.POSITIVE_INFINITY, queuedSinceMs = Number.POSITIVE_INFINITY } = view.counts()
+        this.set(Math.max(0, (Date.now() - Math.min(nextDueAtMs, queuedSinceMs)) / 1_000))
       },
     })
   }

@@ -38,14 +38,14 @@ export class PartThread {
     this.#options = options
   }
 
-  /** Asks for something, after a `start` without which nothing else is asked. @throws PosthasteError, as the thread does */
+  /** Asks for something: first for a `start`. @throws PosthasteError, as the thread does, or if there is none */
   ask(method: string, argument?: unknown): Promise<unknown> {
-    if (this.#ended) return Promise.reject(this.#hasEnded())
-    if (method === 'start') this.#worker ??= this.#spawn()
+    if (method === 'start' && !this.#ended) this.#worker ??= this.#spawn()
+    if (!this.#worker || this.#ended) return Promise.reject(this.#isAway())
     const { promise, reject, resolve } = withResolvers()
     this.#asked += 1
     this.#waiting.set(this.#asked, { resolve, reject })
-    this.#worker?.postMessage({ id: this.#asked, method, argument } satisfies Ask)
+    this.#worker.postMessage({ id: this.#asked, method, argument } satisfies Ask)
     return promise
   }
 
@@ -82,7 +82,7 @@ export class PartThread {
   /** Whoever still waits for an answer will have none. */
   #end(): void {
     this.#ended = true
-    for (const { reject } of this.#waiting.values()) reject(this.#hasEnded())
+    for (const { reject } of this.#waiting.values()) reject(this.#isAway())
     this.#waiting.clear()
     if (!this.#stopped) throw new Error(`The thread of the ${this.#options.name} ended by itself.`)
   }
@@ -94,8 +94,8 @@ export class PartThread {
     else waiting?.reject(reply.code ? new PosthasteError(reply.code, reply.error.message) : reply.error)
   }
 
-  #hasEnded(): PosthasteError {
-    return new PosthasteError('stopping', `The ${this.#options.name} has ended.`)
+  #isAway(): PosthasteError {
+    return new PosthasteError('stopping', `The ${this.#options.name} does not run.`)
   }
 }
 

@@ -14,17 +14,17 @@ interface Look extends Totals {
 export class Rates {
   readonly #totals: () => Totals
   readonly #timer: NodeJS.Timeout
-  #looks: readonly Look[] = []
+  #looks: readonly Look[]
 
   constructor(totals: () => Totals) {
     this.#totals = totals
-    this.#look()
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref()
+    this.#looks = [this.#look()]
+    this.#timer = setInterval(() => this.#keep(this.#look()), LOOK_EVERY_MS).unref()
   }
 
   now(): Activity['rates'] {
     const last = this.#look()
-    const first = this.#looks[0] as Look
+    const [first = last] = this.#looks.filter((look) => precedes(look, last))
     const seconds = Math.max(1, (last.atMs - first.atMs) / 1_000)
     return {
       acceptedPerSecond: (last.accepted - first.accepted) / seconds,
@@ -36,12 +36,18 @@ export class Rates {
     clearInterval(this.#timer)
   }
 
+  #keep(look: Look): void {
+    const kept = this.#looks.filter((one) => one.atMs > look.atMs - WINDOW_MS && precedes(one, look))
+    this.#looks = [...kept, look]
+  }
+
   #look(): Look {
     const { accepted, ended } = this.#totals()
-    const look = { atMs: performance.now(), accepted, ended }
-    const kept = this.#looks.filter(({ atMs }) => atMs > look.atMs - WINDOW_MS)
-    // A view that was emptied counts from nothing again.
-    this.#looks = kept.some((one) => one.accepted > accepted) ? [look] : [...kept, look]
-    return look
+    return { atMs: performance.now(), accepted, ended }
   }
+}
+
+/** A view that was emptied counts from nothing again: what it counted before is of no use then. */
+function precedes(look: Totals, later: Totals): boolean {
+  return look.accepted <= later.accepted && look.ended <= later.ended
 }

@@ -155,7 +155,7 @@ export class Server {
     const view = new ViewThread(this.#config)
     this.#view = view
     this.#rates = new Rates(() => view.counts())
-    this.#metrics.watchView(() => view.counts())
+    this.#metrics.watchView(view)
   }
 
   #createAccepter(): Accepter {

@@ -1,3 +1,4 @@
+import { PosthasteError } from '@posthaste/core'
 import { Environment, InvocationView } from '@posthaste/storage'
 import type { Config } from './config/table.js'
 
@@ -6,12 +7,26 @@ export interface OpenView {
   close(): Promise<void>
 }
 
-/** Opens the view in the data directory: once in each thread. */
+/**
+ * Opens the view in the data directory: once in each thread.
+ * @throws PosthasteError `stream-unfit`, with the remedy, if its file cannot be read
+ */
 export function openView(config: Config): OpenView {
-  const { claimAge, dataDir, diskReserve, viewAge, viewSize } = config
-  const environment = new Environment({ directory: dataDir, file: fileOf(config), reserveBytes: diskReserve })
+  const { claimAge, viewAge, viewSize } = config
+  const environment = openFile(config)
   const view = new InvocationView({ environment, retention: { ageMs: viewAge, bytes: viewSize, claimAgeMs: claimAge } })
   return { view, close: () => environment.close() }
+}
+
+function openFile(config: Config): Environment {
+  const { dataDir: directory, diskReserve: reserveBytes } = config
+  try {
+    return new Environment({ directory, file: fileOf(config), reserveBytes })
+  } catch (cause) {
+    if (!(cause instanceof PosthasteError)) throw cause
+    const detail = `${cause.message} Remove it: the view is made again from the logs.`
+    throw new PosthasteError(cause.code, detail, { cause })
+  }
 }
 
 /** Installations on brokers may share a directory; that of the embedded stream is one installation. */

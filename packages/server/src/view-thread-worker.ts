@@ -27,6 +27,7 @@ serveThread({
     file ??= openView(config)
     const { stream } = backend
     feed ??= new ViewFeed({ stream, view: file.view, log, onProgress: tellProgress })
+    feed.isWatched = isWatched
     running ??= feed.run(stopping.signal)
   },
   watch(watched: boolean) {

@@ -18,7 +18,7 @@ import { type OpenView, openView } from './view-file.js'
 import { ownTime, type ViewProgress } from './view-progress.js'
 
 /** Rows lie outside of the heap. What is held for a moment must not be taken for something that stays. */
-const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 64 }
+const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 }
 
 /** The view of invocations: written in a thread of its own, so that showing holds up neither accepting nor calling, read here. */
 export class ViewThread implements ViewDoor {
@@ -40,7 +40,10 @@ export class ViewThread implements ViewDoor {
 
   /** May be repeated if it failed. @throws PosthasteError */
   async start(): Promise<void> {
-    await this.#thread.ask('start')
+    const started = this.#thread.ask('start')
+    // There may be some who have been waiting since before there was a thread to be told of them.
+    this.#tellWatched()
+    await started
   }
 
   get(id: string): Invocation | undefined {
@@ -107,6 +110,10 @@ export class ViewThread implements ViewDoor {
   #watch(more: 1 | -1): void {
     const before = this.#watching
     this.#watching += more
-    if (before === 0 || this.#watching === 0) void this.#thread.ask('watch', more === 1).catch(() => undefined)
+    if (before === 0 || this.#watching === 0) this.#tellWatched()
+  }
+
+  #tellWatched(): void {
+    void this.#thread.ask('watch', this.#watching > 0).catch(() => undefined)
   }
 }

@@ -69,7 +69,7 @@ t.test('without a view nothing is shown, and calls are made all the same', async
   const id = await accept(url, { target: `${target}/a` })
   t.equal((await fetch(`${url}/invocations/${id}`)).status, 404)
   t.equal((await fetch(`${url}/stats`)).status, 404)
-  await untilMetric(url, 'posthaste_outcomes_total{state="succeeded"} 1')
+  await untilMetric(url, `posthaste_outcomes_total{origin="${target}",state="succeeded"} 1`)
 })
 
 t.test('metrics tell of accepting, of calls by origin, and of what the view shows', async (t) => {
@@ -86,8 +86,8 @@ t.test('metrics tell of accepting, of calls by origin, and of what the view show
     'posthaste_accept_duration_seconds_count 2',
     `posthaste_attempts_total{origin="${target}",result="2xx"} 1`,
     `posthaste_attempts_total{origin="${target}",result="5xx"} 1`,
-    'posthaste_outcomes_total{state="succeeded"} 1',
-    'posthaste_outcomes_total{state="failed"} 1',
+    `posthaste_outcomes_total{origin="${target}",state="succeeded"} 1`,
+    `posthaste_outcomes_total{origin="${target}",state="failed"} 1`,
     'posthaste_invocations{state="succeeded"} 1',
     'posthaste_invocations{state="failed"} 1',
     'posthaste_oldest_due_seconds 0',

@@ -2,6 +2,7 @@ import { mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PosthasteError } from '@posthaste/core'
 import { type Database, type Key, open, type RootDatabase } from 'lmdb'
+import { checkHeader } from './file-header.js'
 import { type Room, RoomGauge } from './room.js'
 
 /** Address space set aside for the data file; the file itself only grows as it is filled. */
@@ -39,11 +40,14 @@ export class Environment {
   #committing: Promise<void> | undefined
   #closed = false
 
+  /** @throws PosthasteError `stream-unfit` if the file is none of LMDB */
   constructor(options: EnvironmentOptions) {
     this.directory = options.directory
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+    const path = join(options.directory, options.file ?? 'posthaste.lmdb')
+    checkHeader(path)
     this.#root = open({
-      path: join(options.directory, options.file ?? 'posthaste.lmdb'),
+      path,
       noSubdir: true,
       mapSize: MAP_BYTES,
       maxDbs: 32,

@@ -133,6 +133,21 @@ t.test('files of one directory are apart: each has its own tables, and its own w
   for (const name of ['posthaste.lmdb', 'other.lmdb']) t.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
 })
 
+t.test('a file that is none is refused, one that is empty is not', async (t) => {
+  for (const content of [Buffer.alloc(10), Buffer.alloc(8_192, 'x'), Buffer.from('{"not": "a database"}')]) {
+    const directory = makeDirectory()
+    t.teardown(() => removeDirectory(directory))
+    writeFileSync(join(directory, 'posthaste.lmdb'), content)
+    t.throws(() => new Environment({ directory, reserveBytes: 0 }), {
+      code: 'stream-unfit',
+      message: /posthaste\.lmdb/,
+    })
+    writeFileSync(join(directory, 'posthaste.lmdb'), '')
+    await new Environment({ directory, reserveBytes: 0 }).close()
+    await new Environment({ directory, reserveBytes: 0 }).close()
+  }
+})
+
 t.test('tables with bytes as keys keep them in the order of the bytes', async (t) => {
   const { environment } = open(t)
   const bytes = environment.byteTable('bytes')

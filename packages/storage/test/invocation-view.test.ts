@@ -377,16 +377,32 @@ t.test('a claim tells that its invocation was there, and is not kept any more', 
   t.match(view.claim('came'), { id: 'a', isForgotten: true }, 'it counts all the same')
 })
 
+t.test('what becomes of the invocation of a claim that was too old is of no matter to the next one', async (t) => {
+  const { view } = openView(t, { ageMs: 10 * MINUTE_MS, claimAgeMs: 5 * MINUTE_MS })
+  const feeder = new Feeder(view)
+  const claim = (id: string, appendedAtMs: number): Told => {
+    return { key: 'key', value: encodeClaim({ id, payload: '', record: encodeCall(callOf(id)) }), appendedAtMs }
+  }
+  await feeder.apply({ claims: [claim('a', NOW_MS)], journal: [onJournal(callOf('a'), { state: 'succeeded' })] })
+  await feeder.apply({ claims: [claim('b', NOW_MS + 6 * MINUTE_MS)] })
+  t.equal(await view.applyRetention(NOW_MS + 11 * MINUTE_MS), 1)
+  t.equal(view.get('a'), undefined)
+  t.match(view.claim('key'), { id: 'b', isForgotten: false })
+})
+
 t.test('what no id and no key can be', async (t) => {
   const { view } = openView(t)
   const feeder = new Feeder(view)
   const long = 'a'.repeat(3_000)
   await feeder.apply({
-    claims: [{ key: long, value: encodeClaim({ id: 'a', payload: '', record: none }) }],
+    claims: [
+      { key: long, value: encodeClaim({ id: 'a', payload: '', record: none }) },
+      { key: 'of a long id', value: encodeClaim({ id: long, payload: '', record: none }) },
+    ],
     control: [{ key: long, value: encodeDirective(directiveFor(long, {})) }],
     calls: [{ key: long, value: encodeCall(callOf(long)) }],
   })
-  for (const id of ['', long, '\0', '\ud800', '__proto__']) {
+  for (const id of ['', long, 'of a long id', '\0', '\ud800', '__proto__']) {
     t.strictSame([view.get(id), view.response(id), view.waiting(id), view.deadLetter(id)], Array(4).fill(undefined))
     t.strictSame([view.directive(id), view.claim(id)], [undefined, undefined])
   }

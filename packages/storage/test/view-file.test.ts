@@ -30,6 +30,13 @@ function contentOf(view: InvocationView) {
   return { items, bodies, counts: view.counts(), positions: [view.position('calls'), view.position('journal')] }
 }
 
+function idsIn(view: InvocationView, query: { target?: string } = {}): string[] {
+  return view
+    .list({ limit: 500, ...query })
+    .items.map(({ id }) => id)
+    .sort()
+}
+
 /** What the first batches of the log come to, applied by nobody else. */
 async function expectedAfter(t: Test, batches: number) {
   const { view } = openView(t)
@@ -150,6 +157,82 @@ t.test('what ended is kept for its age, what goes on for ever', async (t) => {
     view.list({ limit: 9 }).items.map(({ id }) => id),
     ['waiting'],
   )
+})
+
+t.test('what ended twice in one minute is removed, and counted, once', async (t) => {
+  const { view } = openView(t, { ageMs: 0 })
+  const feeder = new Feeder(view)
+  const end = (generation: number) =>
+    onJournal(callOf('a', { generation }), { state: 'failed', failure: FAILED, record: encodeCall(callOf('a')) })
+  await feeder.apply({ journal: [end(1)] })
+  await feeder.apply({ calls: [onCalls(callOf('a', { generation: 2 }))] })
+  await feeder.apply({ journal: [end(2)] })
+  t.match(view.counts(), { accepted: 1, ended: 2, byState: { failed: 1 } })
+  t.equal(await view.applyRetention(NOW_MS + MINUTE_MS), 1)
+  t.strictSame(Object.values(view.counts().byState), Array(8).fill(0))
+  t.equal(await view.applyRetention(NOW_MS + MINUTE_MS), 0)
+})
+
+t.test('where a part of the journal was missed, what may have come further since is forgotten', async (t) => {
+  const { view } = openView(t)
+  const feeder = new Feeder(view)
+  const missedUntilMs = NOW_MS + MINUTE_MS
+  const many = Array.from({ length: 1_200 }, (_, index) => `queued:${index}`)
+  const laterDue = { state: 'retrying' as const, failure: FAILED, nextAttemptAtMs: missedUntilMs + 1 }
+  await feeder.apply({
+    calls: [
+      ...many.map((id) => onCalls(callOf(id))),
+      onCalls(callOf('due-meanwhile', { notBeforeMs: missedUntilMs })),
+      onCalls(callOf('due-later', { notBeforeMs: missedUntilMs + 1 })),
+      onCalls(callOf('queued-later'), missedUntilMs + 1),
+    ],
+    journal: [
+      onJournal(callOf('running'), { state: 'running' }),
+      onJournal(callOf('tried-again-later'), laterDue, answered(500)),
+      onJournal(callOf('ended'), { state: 'failed', failure: FAILED, record: encodeCall(callOf('ended')) }),
+    ],
+    claims: [{ key: 'k', value: encodeClaim({ id: 'running', payload: '', record: new Uint8Array(0) }) }],
+  })
+  const from = view.position('journal')
+  const end = { partition: 0, offset: 1, appendedAtMs: NOW_MS, ...onJournal(callOf('fresh'), { state: 'succeeded' }) }
+  t.equal(await view.apply([{ log: 'journal', from: 'elsewhere', to: 'x', records: [end], missedUntilMs }]), 'behind')
+  t.equal(view.counts().byState.queued, 1_201, 'another saw to it')
+  t.equal(await view.apply([{ log: 'journal', from, to: 'behind the gap', records: [end], missedUntilMs }]), 'applied')
+  const kept = ['due-later', 'queued-later', 'tried-again-later', 'ended', 'fresh'].sort()
+  t.strictSame(idsIn(view), kept)
+  t.strictSame(idsIn(view, { target: callOf('').target }), kept, 'in every index')
+  t.match(view.counts(), {
+    byState: { scheduled: 1, queued: 1, running: 0, retrying: 1, failed: 1, succeeded: 1 },
+    ...{ queuedSinceMs: missedUntilMs + 1, nextDueAtMs: missedUntilMs + 1 },
+  })
+  t.strictSame(
+    [view.position('calls'), view.position('journal')],
+    [undefined, 'behind the gap'],
+    'calls are read again',
+  )
+  t.equal(view.claim('k')?.isForgotten, true, 'it was there')
+  await feeder.apply({ calls: [onCalls(callOf('queued:7'))] })
+  t.match([view.get('queued:7')?.state, view.waiting('queued:7')?.generation], ['queued', 1])
+})
+
+t.test('a view that another version wrote in another form is emptied', async (t) => {
+  const { close, directory, view } = openView(t)
+  await view.prepare()
+  await applyNext(view)
+  await view.prepare()
+  t.equal(view.list({ limit: 500 }).items.length, PER_BATCH, 'its own is kept')
+  await close()
+
+  const environment = new Environment({ directory, file: 'view.lmdb', reserveBytes: 0 })
+  t.teardown(() => environment.close())
+  const meta = environment.table<string>('meta')
+  await environment.commit(() => meta.putSync('form', Buffer.from('of another version')))
+  const again = new InvocationView({ environment, retention: { ageMs: 1e12, bytes: 1e15, claimAgeMs: 1e12 } })
+  await again.prepare()
+  t.strictSame([again.list({ limit: 500 }).items, again.position('calls')], [[], undefined])
+  await applyNext(again)
+  await again.prepare()
+  t.equal(again.list({ limit: 500 }).items.length, PER_BATCH)
 })
 
 t.test('beyond its size what ended first goes, but what is fresh', async (t) => {

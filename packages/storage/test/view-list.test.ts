@@ -11,6 +11,8 @@ interface One {
   readonly correlationId: string | undefined
 }
 
+/** When those came that are queued. */
+const QUEUED_MS = NOW_MS + 5
 const TARGETS = ['https://a.example/x', 'https://a.example/y?q=1', 'https://a.example:8443/x', 'https://b.example/x']
 
 /** Many invocations in all states, several of each time. */
@@ -35,7 +37,7 @@ async function fill(view: InvocationView, invocations: readonly One[]): Promise<
       ...(correlationId !== undefined && { correlationId }),
     })
     if (state === 'scheduled') calls.push(onCalls({ ...call, notBeforeMs: NOW_MS + 1e6 }))
-    else calls.push(onCalls(call))
+    else calls.push(onCalls(call, QUEUED_MS))
     if (state === 'queued' || state === 'scheduled') continue
     journal.push(onJournal(call, { state, failure: FAILED, nextAttemptAtMs: NOW_MS + 1e7 }, answered(500)))
   }
@@ -137,25 +139,42 @@ t.test('a page ends early where very much does not match', async (t) => {
 
 t.test('counts are those of the rows', async (t) => {
   const view = await filled(t)
-  const { accepted, byState, directives, ended, nextDueAtMs, oldestWaitingAtMs } = view.counts()
+  const { accepted, byState, directives, ended, nextDueAtMs, oldestWaitingAtMs, queuedSinceMs } = view.counts()
   for (const state of INVOCATION_STATES) {
     t.equal(byState[state], all.filter((one) => one.state === state).length, state)
   }
   const queued = all.filter(({ state }) => state === 'queued').map(({ createdAtMs }) => createdAtMs)
   t.equal(oldestWaitingAtMs, Math.min(...queued))
+  t.equal(queuedSinceMs, QUEUED_MS)
   t.equal(nextDueAtMs, NOW_MS + 1e6)
   t.strictSame([accepted, directives], [all.length, 0])
   t.equal(ended, byState.succeeded + byState.failed + byState.expired + byState.cancelled)
   const { view: empty } = openView(t)
   t.strictSame(Object.values(empty.counts().byState), Array(8).fill(0))
-  t.equal(empty.counts().oldestWaitingAtMs, undefined)
+  t.strictSame([empty.counts().oldestWaitingAtMs, empty.counts().queuedSinceMs], [undefined, undefined])
+})
+
+t.test('what came due a moment ago has waited since then, however long ago it was created', async (t) => {
+  const { view } = openView(t)
+  const feeder = new Feeder(view)
+  const deferred = callOf('deferred', { notBeforeMs: NOW_MS + 1e6 })
+  await feeder.apply({ calls: [onCalls(deferred), onCalls(callOf('other'), NOW_MS + 2e6)] })
+  t.equal(view.counts().queuedSinceMs, NOW_MS + 2e6)
+  await feeder.apply({ calls: [onCalls(deferred, NOW_MS + 1e6 + 7)] })
+  t.match(view.counts(), { queuedSinceMs: NOW_MS + 1e6 + 7, oldestWaitingAtMs: NOW_MS })
+  await feeder.apply({ journal: [onJournal(deferred, { state: 'succeeded' }, answered(200))] })
+  t.equal(view.counts().queuedSinceMs, NOW_MS + 2e6)
+  await feeder.apply({ journal: [onJournal(callOf('other'), { state: 'running', atMs: NOW_MS + 3e6 })] })
+  t.equal(view.counts().queuedSinceMs, undefined, 'what runs does not wait')
 })
 
 t.test('cursors and targets that are none', async (t) => {
   const view = await filled(t)
   const { next = '' } = view.list({ limit: 1 })
-  for (const cursor of ['', 'x', `${next}x`, next.slice(1), `${next}=`, Buffer.alloc(9, 0xff).toString('base64url')]) {
-    t.throws(() => view.list({ limit: 1, cursor }), { code: 'invalid-query' }, cursor)
+  const long = Buffer.concat([Buffer.alloc(6), Buffer.alloc(8_192, 1)]).toString('base64url')
+  const none = Buffer.alloc(9, 0xff).toString('base64url')
+  for (const cursor of ['', 'x', `${next}x`, next.slice(1), `${next}=`, none, long]) {
+    t.throws(() => view.list({ limit: 1, cursor }), { code: 'invalid-query' }, cursor.slice(0, 40))
   }
   for (const target of ['', 'x', 'ftp://a/', 'https://', 'https://u:p@a/']) {
     t.throws(() => view.list({ limit: 1, target }), { code: 'invalid-query' }, target)

@@ -206,6 +206,10 @@ t.test('any records, in any batches, with repeats', async (t) => {
       view.list({ limit: 9, target: 'https://a' }).items.length,
       known.filter(({ id }) => id !== 'order:1').length,
     )
+    assert.equal(
+      view.counts().queuedSinceMs === undefined,
+      known.every(({ state }) => state !== 'queued'),
+    )
     const due = known.map(({ dueMs }) => dueMs).filter((ms) => ms !== undefined)
     assert.equal(view.counts().nextDueAtMs, due.length > 0 ? Math.min(...due) : undefined)
   })

@@ -1,4 +1,4 @@
-import type { Begun, Completed, Delivery, Effects, NewRecord, NewTimer, StoredRecord } from '@posthaste/stream'
+import type { Begun, Completed, Delivery, Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
 import type { Completion } from './completion.js'
 import type { TimerKey } from './timers.js'
 
@@ -6,6 +6,7 @@ import type { TimerKey } from './timers.js'
 export interface DeliverySource {
   readonly lost: AbortSignal
   held(): boolean
+  begin(delivery: EmbeddedDelivery, turn: Turn): Begun
   write(completion: Completion): Promise<Completed>
 }
 
@@ -18,6 +19,8 @@ export class EmbeddedDelivery implements Delivery {
   watchdogKey: TimerKey | undefined
   /** Whether its completion is written. Changed by its consumer only, after a commit. */
   isWritten = false
+  /** The turn that it is known to be in work for. Changed by its consumer only. */
+  turnText: string | undefined
   readonly #source: DeliverySource
   readonly lost: AbortSignal
   #completed: Promise<Completed> | undefined
@@ -34,9 +37,8 @@ export class EmbeddedDelivery implements Delivery {
     return !this.lost.aborted && this.#source.held()
   }
 
-  /** A record is here exactly until its effects are. */
-  begin(): Begun {
-    return 'fresh'
+  begin(turn: Turn): Begun {
+    return this.#source.begin(this, turn)
   }
 
   complete(effects: Effects = {}): Promise<Completed> {

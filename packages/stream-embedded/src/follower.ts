@@ -17,6 +17,7 @@ export async function* followLog(
 ): AsyncIterable<Followed> {
   const log = logs[name]
   let offset = offsetOf(from)
+  let isResumed = from !== 'start'
   environment.refresh()
   const untilOffset = options.untilEnd ? log.end() : Number.POSITIVE_INFINITY
   let lastBeatMs = Number.NEGATIVE_INFINITY
@@ -26,9 +27,11 @@ export async function* followLog(
     const batch = log.read(offset)
     if (batch) {
       const records = batch.base < offset ? batch.records.slice(offset - batch.base) : batch.records
+      const hasGap = isResumed && batch.base > offset
+      isResumed = false
       offset = batch.end
       lastBeatMs = Number.NEGATIVE_INFINITY
-      yield { records, position: String(offset) }
+      yield { records, position: String(offset), ...(hasGap && { hasGap }) }
     } else if (options.untilEnd) {
       return
     } else if (options.beats && asOfMs - lastBeatMs >= BEAT_EVERY_MS) {

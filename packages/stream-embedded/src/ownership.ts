@@ -1,4 +1,4 @@
-import type { Acted, Completed, CompletedPrefix, Delivery, Effects, Turn } from '@posthaste/stream'
+import type { Acted, Begun, Completed, CompletedPrefix, Delivery, Effects, Turn } from '@posthaste/stream'
 import { CallReader } from './call-reader.js'
 import { type Completion, gather, type Transaction } from './completion.js'
 import { CompletionLoop, type GroupWriter } from './completion-loop.js'
@@ -6,7 +6,7 @@ import { type DeliverySource, EmbeddedDelivery } from './embedded-delivery.js'
 import type { Lease } from './lease.js'
 import { OwnedTimers } from './owned-timers.js'
 import type { EmbeddedParts } from './parts.js'
-import { RecentEnds } from './recent-ends.js'
+import { RecentEnds, turnText } from './recent-ends.js'
 import { Trimmer } from './trimmer.js'
 
 /**
@@ -23,6 +23,8 @@ export class Ownership implements DeliverySource, GroupWriter {
   readonly #timers: OwnedTimers
   readonly #trimmer: Trimmer
   readonly #loop: CompletionLoop
+  /** Who works on which turn. */
+  readonly #inWork = new Map<string, EmbeddedDelivery>()
   readonly #ends = new RecentEnds()
   #inFlight = 0
 
@@ -94,19 +96,33 @@ export class Ownership implements DeliverySource, GroupWriter {
     return this.#loop.fire()
   }
 
+  /** A record is here exactly until its effects are, so nothing is missing of a turn that ended. */
+  begin(delivery: EmbeddedDelivery, turn: Turn): Begun {
+    const text = turnText(turn)
+    if ((this.#inWork.get(text) ?? delivery) !== delivery || this.#ends.has(text)) return 'copy'
+    this.#inWork.set(text, delivery)
+    delivery.turnText = text
+    return 'fresh'
+  }
+
   write(completion: Completion): Promise<Completed> {
-    const { journal } = completion.effects
-    if (journal) for (const entry of journal) this.#ends.add(entry)
+    const { delivery, effects, watchdog } = completion
+    if (effects.journal) for (const entry of effects.journal) this.#ends.add(entry)
+    // What is put off may be back before this is settled, and is then no copy.
+    if (delivery?.turnText !== undefined && !watchdog) this.#inWork.delete(delivery.turnText)
     return this.#loop.write(completion)
   }
 
   /** Writes what follows from a turn, unless it ended a moment ago. */
   async act(turn: Turn, effects: Effects): Promise<Acted> {
-    const hasEnded = this.#ends.has(turn)
+    const text = turnText(turn)
+    // Whoever has it in hand is to complete it.
+    if (this.#inWork.has(text)) return 'elsewhere'
+    const hasEnded = this.#ends.has(text)
     // How it ended may still have to be written: nothing more, then, but after it.
     const completion = { delivery: undefined, effects: hasEnded ? {} : effects, watchdog: undefined }
     if ((await this.write(completion)) === 'lost') return 'elsewhere'
-    return hasEnded ? this.#endOf(turn) : 'done'
+    return hasEnded ? this.#endOf(text) : 'done'
   }
 
   /** Writes what is completed, then knows of nothing more. */
@@ -151,14 +167,14 @@ export class Ownership implements DeliverySource, GroupWriter {
     journal.appendNow(gather(group, 'notes'), nowMs)
     const entries = gather(group, 'journal')
     const base = journal.appendNow(entries, nowMs)
-    after.push(() => this.#ends.wrote(base, entries.length))
+    after.push(() => this.#ends.wrote(entries, base))
     calls.appendNow(gather(group, 'children'), nowMs)
     control.appendNow(gather(group, 'control'), nowMs)
   }
 
   /** The journal's word; where it is gone already, the caller must ask again, when the rest of the world knows. */
-  #endOf(turn: Turn): Acted {
-    const offset = this.#ends.offsetOf(turn)
+  #endOf(text: string): Acted {
+    const offset = this.#ends.offsetOf(text)
     if (offset === undefined) return 'elsewhere'
     this.#parts.environment.refresh()
     const batch = this.#parts.logs.journal.read(offset)

@@ -4,54 +4,43 @@ import type { Turn } from '@posthaste/stream'
 export const ENDS_MAX = 5_000
 
 /**
- * Which turns ended a moment ago, and where the journal says how: for whoever would act for one of them in the belief that
- * it still waits. What is older, everybody has read in the journal. Entries are added when they are asked to be written,
- * and written in that order. Takes next to nothing of what adds to it; looking one up goes through all.
+ * Which turns ended a moment ago, and where the journal says how: for whatever comes of one of them once more, and for
+ * whoever would act for it in the belief that it still waits. What is older, everybody has read in the journal.
  */
 export class RecentEnds {
-  readonly #keys: string[] = []
-  readonly #generations = new Uint32Array(ENDS_MAX)
-  readonly #attempts = new Uint32Array(ENDS_MAX)
-  readonly #offsets = new Float64Array(ENDS_MAX)
-  /** How many there have been. */
-  #added = 0
-  #written = 0
+  /** By the text of the turn; without an offset while it is still to be written. */
+  readonly #offsets = new Map<string, number | undefined>()
+  /** Stands before the oldest: what is forgotten is always the next one. */
+  readonly #oldest = this.#offsets.keys()
 
-  add({ attempt = 1, generation = 1, key }: Turn): void {
-    const slot = this.#added % ENDS_MAX
-    this.#keys[slot] = key
-    this.#generations[slot] = generation
-    this.#attempts[slot] = attempt
-    this.#offsets[slot] = Number.NaN
-    this.#added += 1
+  /** To be called when the end of a turn is asked to be written. */
+  add(turn: Turn): void {
+    const text = turnText(turn)
+    if (this.#offsets.has(text)) return
+    this.#offsets.set(text, undefined)
+    if (this.#offsets.size > ENDS_MAX) this.#offsets.delete(this.#oldest.next().value as string)
   }
 
-  /** The next `count` of what was added stands in the journal, from `offset` on. */
-  wrote(offset: number, count: number): void {
-    for (let index = 0; index < count; index += 1) {
-      const isKept = this.#written >= this.#added - ENDS_MAX
-      if (isKept) this.#offsets[this.#written % ENDS_MAX] = offset + index
-      this.#written += 1
+  /** These entries stand in the journal, from `offset` on. The first one of a turn counts. */
+  wrote(entries: readonly Turn[], offset: number): void {
+    for (const [index, entry] of entries.entries()) {
+      const text = turnText(entry)
+      const isAwaited = this.#offsets.has(text) && this.#offsets.get(text) === undefined
+      if (isAwaited) this.#offsets.set(text, offset + index)
     }
   }
 
-  has(turn: Turn): boolean {
-    return this.#slotOf(turn) !== undefined
+  has(text: string): boolean {
+    return this.#offsets.has(text)
   }
 
   /** Where the first entry of a turn stands; undefined if that is not known, or not written. */
-  offsetOf(turn: Turn): number | undefined {
-    const slot = this.#slotOf(turn)
-    const offset = slot === undefined ? Number.NaN : (this.#offsets[slot] as number)
-    return Number.isNaN(offset) ? undefined : offset
+  offsetOf(text: string): number | undefined {
+    return this.#offsets.get(text)
   }
+}
 
-  #slotOf({ attempt = 1, generation = 1, key }: Turn): number | undefined {
-    for (let count = Math.max(0, this.#added - ENDS_MAX); count < this.#added; count += 1) {
-      const slot = count % ENDS_MAX
-      if (this.#keys[slot] !== key) continue
-      if (this.#generations[slot] === generation && this.#attempts[slot] === attempt) return slot
-    }
-    return undefined
-  }
+/** What tells a turn from all others. */
+export function turnText({ attempt = 1, generation = 1, key }: Turn): string {
+  return `${generation} ${attempt} ${key}`
 }

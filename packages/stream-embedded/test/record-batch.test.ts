@@ -10,8 +10,12 @@ import {
   storedBytes,
 } from '../src/record-batch.js'
 
+const number = fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 2 ** 32 - 1 }))
+
 const record = fc.record({
   key: fc.string({ unit: 'grapheme', maxLength: 40 }),
+  generation: number,
+  attempt: number,
   value: fc.oneof(
     fc.uint8Array({ maxLength: 50 }),
     // So that some batches are cut, and some records are alone in theirs.
@@ -31,8 +35,9 @@ t.test('what is encoded is what is decoded, in batches that are as large as they
       })
       must(found.length === records.length, 'all are there')
       found.forEach((each, index) => {
-        const { key, value } = records[index] as (typeof records)[number]
+        const { attempt, generation, key, value } = records[index] as (typeof records)[number]
         must(each.key === key && Buffer.compare(each.value, value) === 0, 'key and value')
+        must((each.generation ?? 1) === generation && (each.attempt ?? 1) === attempt, 'turn')
         must(each.offset === base + index && each.appendedAtMs === appendedAtMs, 'offset and time')
       })
       for (const [index, batch] of batches.entries()) {

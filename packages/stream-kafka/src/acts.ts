@@ -1,7 +1,7 @@
 import type { Acted, Effects, Turn } from '@posthaste/stream'
+import { type Claimant, NO_RECORD } from './claimant.js'
 import type { EffectRecords } from './effect-records.js'
 import type { GroupMember } from './group-member.js'
-import { type Claimant, NO_RECORD } from './ledger.js'
 import type { OwnedPartition } from './owned-partition.js'
 import { partitionOf } from './partition-of.js'
 import { turnText } from './record-codec.js'

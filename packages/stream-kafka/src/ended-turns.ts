@@ -4,6 +4,8 @@ const ENDED_MAX = 5_000
 /** The turns of a partition that ended last, and where in the journal the first entry of each stands. */
 export class EndedTurns {
   readonly #offsets = new Map<string, number>()
+  /** Stands before the oldest: what is forgotten is always the next one. */
+  readonly #oldest = this.#offsets.keys()
 
   has(text: string): boolean {
     return this.#offsets.has(text)
@@ -15,11 +17,7 @@ export class EndedTurns {
 
   add(text: string, offset: number): void {
     this.#offsets.set(text, Math.min(offset, this.#offsets.get(text) ?? offset))
-    if (this.#offsets.size <= ENDED_MAX) return
-    for (const oldest of this.#offsets.keys()) {
-      this.#offsets.delete(oldest)
-      return
-    }
+    if (this.#offsets.size > ENDED_MAX) this.#offsets.delete(this.#oldest.next().value as string)
   }
 
   forget(text: string): void {

@@ -83,6 +83,7 @@ export class Follower {
     })
     const ends = new Map([...marks].map(([partition, { high }]) => [partition, high]))
     const given = from === 'start' ? [] : readPosition(from)
+    let hasGap = [...marks].some(([partition, { low }]) => (given[partition] ?? low) < low)
     for (const [partition, { high, low }] of marks) {
       // What was trimmed meanwhile is passed over; what lies beyond the end was never there.
       this.#offsets[partition] = Math.min(high, Math.max(low, given[partition] ?? 0))
@@ -111,7 +112,9 @@ export class Follower {
         const end = untilEnd ? (ends.get(batch.partition) ?? 0) : Number.POSITIVE_INFINITY
         const records = batch.next > end ? batch.records.filter(({ offset }) => offset < end) : batch.records
         this.#offsets[batch.partition] = Math.min(batch.next, Math.max(end, this.#offsets[batch.partition] as number))
-        if (records.length > 0) yield { records, position: this.#position }
+        if (records.length === 0) continue
+        yield { records, position: this.#position, ...(hasGap && { hasGap }) }
+        hasGap = false
       }
     } finally {
       beats.stop()

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Acted,
   Bell,
@@ -15,21 +14,21 @@ import { slotsTogether } from './assignor.js'
 import { Checkpoints } from './checkpoints.js'
 import { Completer } from './completer.js'
 import { EffectRecords } from './effect-records.js'
-import { GroupMember, type Meanwhile } from './group-member.js'
+import { GroupMember } from './group-member.js'
 import { groupProgress, progressElsewhere, progressHere } from './group-progress.js'
 import { KafkaDelivery } from './kafka-delivery.js'
 import { translate } from './kafka-errors.js'
-import { OwnedPartition, type PartitionParts } from './owned-partition.js'
+import type { OwnedPartition, PartitionParts } from './owned-partition.js'
+import { OwnedPartitions } from './owned-partitions.js'
 import { SequelWriter } from './sequel-writer.js'
 import type { StreamParts } from './stream-parts.js'
-import { SETTLE_MS, takeOver } from './takeover.js'
+import { takeOver } from './takeover.js'
 import { TimerMover } from './timer-mover.js'
 import { watchdogCame } from './watchdogs.js'
 import { STOPPED_GIVE_UP_MS, Writing } from './writing.js'
 
 const FETCH_BYTES_MAX = 1024 * 1024
 const FETCH_WAIT_MS = 100
-const RETRY_MS = 500
 /** How long a stop waits for what is being written: reading the journal has no end while the brokers are away. */
 const WRITTEN_MS_MAX = STOPPED_GIVE_UP_MS + 2_000
 
@@ -46,10 +45,7 @@ export class KafkaConsumer implements Consumer {
   readonly #acts: Acts
   readonly #checkpoints: Checkpoints
   readonly #timers: TimerMover
-  readonly #owned = new Map<number, OwnedPartition>()
-  /** Was owned, and is still recorded for a moment. */
-  readonly #losing = new Set<OwnedPartition>()
-  readonly #partitionParts: PartitionParts
+  readonly #owned: OwnedPartitions
   /** Where the next pull begins, so that each partition has its turn. */
   #turn = 0
   #stopped: Promise<void> | undefined
@@ -72,8 +68,8 @@ export class KafkaConsumer implements Consumer {
       fetchWaitMs: FETCH_WAIT_MS,
       log,
       events: {
-        joined: (slots, meanwhile) => this.#joined(slots, meanwhile),
-        left: () => this.#joined(new Set(), 'moved'),
+        joined: (slots, meanwhile) => this.#owned.joined(slots, meanwhile),
+        left: () => this.#owned.joined(new Set(), 'moved'),
         batch: (payload) => this.#takeBatch(payload),
         confirmed: () => this.#bell.ring(),
       },
@@ -93,18 +89,16 @@ export class KafkaConsumer implements Consumer {
       ...parts,
       groupId: this.#groupId,
       member: this.#member,
-      owned: () => this.#owned.values(),
-      refused: (partition) => this.#refused(partition),
+      owned: () => this.#owned.all(),
+      refused: (partition) => this.#owned.refused(partition),
     })
     this.#timers = new TimerMover(parts, `${this.#groupId}.timers`)
-    this.#partitionParts = {
-      member: this.#member,
-      topics: parts.names,
-      changed: () => this.#bell.ring(),
-      journalLow: async (partition) => (await parts.watermarks.of(journal)).get(partition)?.low ?? 0,
-      watchdogCame: (partition, watchdog, message) =>
-        void watchdogCame(partition, watchdog, message, { ...parts, log, completer: this.#completer }),
-    }
+    this.#owned = new OwnedPartitions({
+      partition: this.#partitionParts(),
+      log,
+      stopping: this.#stopping.signal,
+      takeOver: (taken) => this.#takeOver(taken),
+    })
   }
 
   start(): void {
@@ -135,7 +129,7 @@ export class KafkaConsumer implements Consumer {
     const { admin, names, topics, watermarks } = this.#parts
     const [ends, others] = await Promise.all([
       watermarks.of(names.calls),
-      this.#ownsAll() ? undefined : groupProgress(admin, this.#groupId, names.calls),
+      this.#owned.hasTaken(topics.partitions) ? undefined : groupProgress(admin, this.#groupId, names.calls),
     ]).catch((error: unknown) => {
       throw translate(error)
     })
@@ -159,11 +153,11 @@ export class KafkaConsumer implements Consumer {
     this.#stopping.abort()
     this.#bell.ring()
     const moved = this.#timers.stop()
-    const late = setTimeout(() => this.#loseAll(), WRITTEN_MS_MAX)
+    const late = setTimeout(() => this.#owned.loseAll(), WRITTEN_MS_MAX)
     await this.#writing.stop()
     clearTimeout(late)
     await this.#checkpoints.stop()
-    this.#loseAll()
+    this.#owned.loseAll()
     this.#completer.end()
     await Promise.all([moved, this.#member.stop()])
   }
@@ -171,7 +165,7 @@ export class KafkaConsumer implements Consumer {
   #take(recordsMax: number, bytesMax: number): Delivery[] {
     const deliveries: Delivery[] = []
     let bytes = 0
-    const owned = [...this.#owned.values()]
+    const owned = [...this.#owned.all()]
     for (let index = 0; index < owned.length; index += 1) {
       const partition = owned[(this.#turn + index) % owned.length] as OwnedPartition
       while (deliveries.length < recordsMax && bytes < bytesMax && partition.hasNext) {
@@ -197,74 +191,24 @@ export class KafkaConsumer implements Consumer {
     else partition?.journal.takeBatch(payload)
   }
 
-  #joined(slots: ReadonlySet<string>, meanwhile: Meanwhile): void {
-    for (const partition of [...this.#owned.values()]) {
-      if (meanwhile === 'kept' && slots.has(String(partition.partition))) partition.rejoined()
-      // The next owner has waited for us already.
-      else if (meanwhile === 'expelled') this.#lose(partition)
-      else this.#giveUp(partition)
-    }
-    this.#own([...slots].map(Number).filter((number) => !this.#owned.has(number)))
-  }
-
-  #own(numbers: readonly number[]): void {
-    const taken = numbers.map((number) => new OwnedPartition(number, this.#partitionParts))
-    for (const partition of taken) this.#owned.set(partition.partition, partition)
-    if (taken.length > 0) void this.#takeOver(taken)
-  }
-
-  /**
-   * Another has claimed it in the store of checkpoints. If the group still gives it to this member, that was one who had
-   * lost it and claimed late: it is taken over again, once it is certain that the group does.
-   */
-  #refused(partition: OwnedPartition): void {
-    const isOurs = this.#owned.get(partition.partition) === partition
-    this.#lose(partition)
-    if (isOurs && !this.#stopping.signal.aborted) this.#own([partition.partition])
-  }
-
-  async #takeOver(taken: readonly OwnedPartition[]): Promise<void> {
-    const { log } = this.#parts.settings
-    let left = taken
-    for (let attempt = 1; left.length > 0 && !this.#stopping.signal.aborted; attempt += 1) {
-      try {
-        await takeOver(left, { ...this.#takeoverParts(), commit: (some) => this.#checkpoints.commit(some) })
-        this.#bell.ring()
-        return
-      } catch (error) {
-        if (attempt === 3) log.warn({ err: error }, 'partitions cannot be taken over; trying again')
-      }
-      await sleep(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
-      left = left.filter(({ state }) => state === 'taking')
+  #partitionParts(): PartitionParts {
+    const { names, settings, watermarks } = this.#parts
+    const watchdogParts = { ...this.#parts, log: settings.log, completer: this.#completer }
+    return {
+      member: this.#member,
+      topics: names,
+      changed: () => this.#bell.ring(),
+      journalLow: async (partition) => (await watermarks.of(names.journal)).get(partition)?.low ?? 0,
+      watchdogCame: (...came) => void watchdogCame(...came, watchdogParts),
     }
   }
 
-  #takeoverParts() {
+  #takeOver(taken: readonly OwnedPartition[]): Promise<void> {
     const { admin, names, settings, watermarks } = this.#parts
     const { checkpoints } = settings
-    return { admin, checkpoints, groupId: this.#groupId, member: this.#member, topics: names, watermarks }
-  }
-
-  #giveUp(partition: OwnedPartition): void {
-    this.#owned.delete(partition.partition)
-    partition.giveUp()
-    this.#losing.add(partition)
-    setTimeout(() => this.#lose(partition), SETTLE_MS).unref()
-  }
-
-  #lose(partition: OwnedPartition): void {
-    this.#losing.delete(partition)
-    if (this.#owned.get(partition.partition) === partition) this.#owned.delete(partition.partition)
-    partition.lose()
-  }
-
-  #loseAll(): void {
-    for (const partition of [...this.#owned.values(), ...this.#losing]) this.#lose(partition)
-  }
-
-  #ownsAll(): boolean {
-    if (this.#owned.size < this.#parts.topics.partitions) return false
-    for (const { state } of this.#owned.values()) if (state !== 'owned') return false
-    return true
+    return takeOver(taken, {
+      ...{ admin, checkpoints, groupId: this.#groupId, member: this.#member, topics: names, watermarks },
+      commit: (some) => this.#checkpoints.commit(some),
+    })
   }
 }

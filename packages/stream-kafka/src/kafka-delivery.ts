@@ -1,5 +1,5 @@
 import type { Begun, Completed, Delivery, Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
-import type { Claimant } from './ledger.js'
+import type { Claimant } from './claimant.js'
 import type { OwnedPartition } from './owned-partition.js'
 import { turnText, type Watched } from './record-codec.js'
 import type { Queued } from './record-queue.js'

@@ -1,17 +1,9 @@
 import { type Begun, CompletedPrefix, type Turn } from '@posthaste/stream'
+import type { Claimant } from './claimant.js'
 import { EndedCalls } from './ended-calls.js'
 import { EndedTurns } from './ended-turns.js'
 import { type Entry, OpenEntries } from './open-entries.js'
-import { turnText, type Watched } from './record-codec.js'
-
-/** What `begin` and `complete` say of a delivery, or of whoever acts for a turn without one. */
-export interface Claimant {
-  /** Offset of its record; `NO_RECORD` if it has none. */
-  readonly at: number
-  readonly watched: Watched | undefined
-}
-
-export const NO_RECORD = -1
+import { turnText } from './record-codec.js'
 
 /**
  * What is known of the turns of one partition: those in work, those that ended, and entries of the journal whose
@@ -181,7 +173,7 @@ export class Ledger {
     const end = isTold ? open.entry.offset : first
     if (text !== undefined && end !== undefined) this.#close(text, end)
     this.gaveUp(claimant, text)
-    this.#expectWatchdog(claimant, isTold ? open.entry : undefined, first)
+    this.#endedOut.expect(claimant.watched, isTold ? open.entry : undefined, first)
     if (isOut) this.#endedOut.add(claimant.at, first ?? Number.POSITIVE_INFINITY)
   }
 
@@ -256,16 +248,5 @@ export class Ledger {
     if (open) this.#journal.complete(open.entry.offset)
     this.#open.delete(text)
     this.#ended.forget(text)
-  }
-
-  /** `told` is the entry that it was told of, `own` the offset of the one that came of it here, if any did. */
-  #expectWatchdog({ watched }: Claimant, told: Entry | undefined, own: number | undefined): void {
-    if (watched && !watched.isEarly) {
-      this.#endedOut.drop(watched.at)
-      return
-    }
-    const at = watched?.at ?? (told?.about?.isOut ? told.about.at : undefined)
-    const entry = told?.offset ?? own
-    if (at !== undefined && entry !== undefined) this.#endedOut.add(at, entry)
   }
 }

@@ -1,6 +1,6 @@
 import type { Turn } from '@posthaste/stream'
+import type { Claimant } from './claimant.js'
 import { WATCHDOG_MS_MAX } from './ended-calls.js'
-import type { Claimant } from './ledger.js'
 import type { About } from './record-codec.js'
 
 /**

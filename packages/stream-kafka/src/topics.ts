@@ -18,6 +18,8 @@ const RESERVE_BYTES = 8_192
 const CLOCK_KEPT_MS = 3_600_000
 /** What is written to `control` is compacted after as long: whoever starts reads all that is there. */
 const CONTROL_WHOLE_MS = 3_600_000
+/** That there is nothing any more under a key of `control` is kept for whoever follows and was away. */
+const REMOVAL_KEPT_MS = 7 * 86_400_000
 /** Of the time for which claims are kept: how much longer one may stay, for they go together. */
 const CLAIMS_TOGETHER = 1 / 24
 
@@ -124,7 +126,12 @@ function cleanupOf(kind: TopicKind, settings: Settings, partitions: number): Rec
     case 'journal':
       return kept(journalRetention.ageMs, Math.ceil(journalRetention.bytes / partitions))
     case 'control':
-      return { 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0.1', ...segment(CONTROL_WHOLE_MS) }
+      return {
+        'cleanup.policy': 'compact',
+        'min.cleanable.dirty.ratio': '0.1',
+        'delete.retention.ms': REMOVAL_KEPT_MS,
+        ...segment(CONTROL_WHOLE_MS),
+      }
     case 'claims':
       return { ...kept(claimRetentionMs, -1), ...segment(claimRetentionMs * CLAIMS_TOGETHER) }
     case 'clock':

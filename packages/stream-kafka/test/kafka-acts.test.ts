@@ -135,7 +135,7 @@ function tests(): void {
     const other = storageFor(t)
     const fresh = other.open()
     await fresh.start()
-    t.match(await configOf(other, 'control'), { 'cleanup.policy': 'compact' })
+    t.match(await configOf(other, 'control'), { 'cleanup.policy': 'compact', 'delete.retention.ms': '604800000' })
     await fresh.stop()
   })
 

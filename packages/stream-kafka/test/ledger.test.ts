@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Ledger, NO_RECORD } from '../src/ledger.js'
+import { NO_RECORD } from '../src/claimant.js'
+import { Ledger } from '../src/ledger.js'
 import type { Entry } from '../src/open-entries.js'
 
 const US = 'us'

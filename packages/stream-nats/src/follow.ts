@@ -14,6 +14,8 @@ export interface Following {
   /** Where to begin, and where to end. */
   readonly from: number
   readonly until: number
+  /** Whether all before `from` was told to who follows. */
+  readonly isResumed: boolean
   readonly untilEnd: boolean
   readonly beats: boolean
   readonly signal: AbortSignal
@@ -22,15 +24,18 @@ export interface Following {
 export async function* follow(following: Following): AsyncIterable<Followed> {
   const { bell, until, untilEnd, beats, signal } = following
   let next = following.from
+  let { isResumed } = following
   while (next < until && !signal.aborted) {
     const askedAtMs = performance.now()
     const records = await look(following, next)
     if (signal.aborted) return
     if (!records) continue
-    const last = records.at(-1)
-    if (last) {
+    const [first, last] = [records[0], records.at(-1)]
+    if (first && last) {
+      const hasGap = isResumed && first.offset > next
+      isResumed = false
       next = last.offset + 1
-      yield { records, position: String(next) }
+      yield { records, position: String(next), ...(hasGap && { hasGap }) }
       continue
     }
     if (untilEnd) return

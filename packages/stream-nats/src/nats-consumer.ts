@@ -12,7 +12,7 @@ import type {
 } from '@posthaste/stream'
 import type { Msg } from 'nats'
 import { Completer } from './completer.js'
-import { findDurable, type GroupOptions, type Joined, joinGroup } from './durable.js'
+import type { GroupOptions, Joined } from './durable.js'
 import { InWork } from './in-work.js'
 import { Intake } from './intake.js'
 import { GivenUp, untilDone } from './journal.js'
@@ -20,14 +20,13 @@ import { type DeliverySource, NatsDelivery, readDeliveryInfo, readInHand } from 
 import type { NatsParts } from './parts.js'
 import { PutOffs } from './put-offs.js'
 import { askStanding } from './standing.js'
-import { Trimmer } from './trimmer.js'
 import { encodeTurn } from './turn-text.js'
+import { Upkeep } from './upkeep.js'
 import { Writing } from './writing.js'
 
 /** The share of the ack wait for which a sign of life counts here: clocks run at different speeds, and calls take time. */
 const HELD_SHARE = 0.9
-const TIDY_EVERY_MS = 1_000
-const CANNOT_LOOK = 'the NATS consumer cannot be asked where it stands'
+const RELEASE_EVERY_MS = 1_000
 /** One for all, so that whoever waits for many of them waits for one. */
 const DONE = Promise.resolve<Completed>('done')
 
@@ -35,7 +34,6 @@ const DONE = Promise.resolve<Completed>('done')
 export class NatsConsumer implements Consumer, DeliverySource {
   readonly heldMs: number
   readonly #parts: NatsParts
-  readonly #group: GroupOptions
   readonly #name: string
   readonly #member: string
   readonly #inWork: InWork
@@ -43,25 +41,18 @@ export class NatsConsumer implements Consumer, DeliverySource {
   readonly #putOffs: PutOffs
   readonly #completer: Completer
   readonly #writing = new Writing()
-  readonly #trimmer: Trimmer
-  readonly #tidying: NodeJS.Timeout
-  readonly #ignoreChanges: () => void
+  readonly #upkeep: Upkeep
+  readonly #releasing: NodeJS.Timeout
   /** Who works on which turn. */
   readonly #turns = new Map<string, NatsDelivery>()
   #handedOut = 0
-  /** Above it, what the server calls a first delivery is one. */
-  #surelyFirstAbove: number
-  #isLooking = false
   #stopped: Promise<void> | undefined
 
   constructor(parts: NatsParts, group: GroupOptions, joined: Joined, member: string) {
     this.#parts = parts
-    this.#group = group
     this.#name = joined.consumer
     this.#member = member
     this.heldMs = group.ackWaitMs * HELD_SHARE
-    this.#surelyFirstAbove = joined.surelyFirstAbove
-    this.#trimmer = new Trimmer(parts)
     this.#inWork = new InWork(parts.connection, group.ackWaitMs, (delivery) => this.#lose(delivery))
     this.#completer = new Completer(parts, this.#writing.givenUp)
     this.#intake = new Intake({
@@ -71,8 +62,8 @@ export class NatsConsumer implements Consumer, DeliverySource {
       accept: (message) => this.#accept(message),
     })
     this.#putOffs = new PutOffs(group.maxAckPending, (delivery) => this.#intake.keep(delivery))
-    this.#tidying = setInterval(() => void this.#tidy(), TIDY_EVERY_MS)
-    this.#ignoreChanges = parts.connection.onChange(() => void this.#rejoin())
+    this.#upkeep = new Upkeep(parts, group, joined, (pending) => this.#putOffs.note(pending))
+    this.#releasing = setInterval(() => this.#release(), RELEASE_EVERY_MS)
   }
 
   async pull(options: PullOptions): Promise<Delivery[]> {
@@ -148,7 +139,7 @@ export class NatsConsumer implements Consumer, DeliverySource {
       attempt === 1 &&
       !marks.isCopy &&
       marks.dueMs === undefined &&
-      record.offset > this.#surelyFirstAbove
+      record.offset > this.#upkeep.surelyFirstAbove
     )
   }
 
@@ -204,46 +195,15 @@ export class NatsConsumer implements Consumer, DeliverySource {
     return 'lost'
   }
 
-  /** The server may be one that has forgotten, or has no consumer any more. */
-  async #rejoin(): Promise<void> {
-    this.#surelyFirstAbove = Number.POSITIVE_INFINITY
-    const { connection, manager, naming, log } = this.#parts
-    if (!connection.isWhole) return
-    try {
-      this.#surelyFirstAbove = (await joinGroup(manager, naming, this.#group)).surelyFirstAbove
-    } catch (error) {
-      log.warn({ err: error }, CANNOT_LOOK)
-    }
-  }
-
-  /** Gives back what nobody pulls, and removes what is completed. */
-  async #tidy(): Promise<void> {
+  /** Gives back what nobody pulls. */
+  #release(): void {
     for (const delivery of this.#intake.release()) this.#inWork.remove(delivery)
-    if (this.#isLooking || !this.#parts.connection.isWhole) return
-    this.#isLooking = true
-    await this.#look()
-    this.#isLooking = false
-  }
-
-  async #look(): Promise<void> {
-    const { connection, manager, naming, log } = this.#parts
-    try {
-      const durable = await findDurable(manager, naming.stream('calls'), this.#name)
-      if (durable) {
-        this.#putOffs.note(durable.num_ack_pending)
-        void this.#trimmer.trim(durable)
-      } else log.error({ group: this.#group.group }, 'the NATS consumer was removed; it is made anew')
-      // Or it could not be asked before.
-      if (!durable || this.#surelyFirstAbove === Number.POSITIVE_INFINITY) await this.#rejoin()
-    } catch (error) {
-      if (connection.isWhole) log.warn({ err: error }, CANNOT_LOOK)
-    }
   }
 
   async #stop(): Promise<void> {
     this.#intake.end()
-    clearInterval(this.#tidying)
-    this.#ignoreChanges()
+    clearInterval(this.#releasing)
+    this.#upkeep.stop()
     this.#putOffs.clear()
     await this.#writing.finish()
     await this.#intake.stop()

@@ -128,6 +128,7 @@ export class NatsStream implements Stream {
       connection,
       bell: this.#bell,
       from: sequence,
+      isResumed: from !== 'start',
       until: untilEnd ? await endOf(manager, naming.stream(log)) : Number.POSITIVE_INFINITY,
       untilEnd,
       beats: beats && !untilEnd,

@@ -67,7 +67,7 @@ export interface Delivery {
   held(): boolean
   /**
    * Says which turn the record is, before anything is done for it, and answers what is known of that turn. At once where
-   * nothing can be known, as always where completions are atomic.
+   * nobody needs to be asked, as always where completions are atomic.
    */
   begin(turn: Turn): Begun | Promise<Begun>
   /**
@@ -87,14 +87,15 @@ export interface Delivery {
 
 /**
  * - `done`: it is written.
- * - `elsewhere`: another member owns the key, or nobody yet.
+ * - `elsewhere`: another member owns the key, or nobody yet; or the turn is in work here.
  * - otherwise the value of the journal record that tells how the turn ended before: nothing is written.
  */
 export type Acted = 'done' | 'elsewhere' | Uint8Array
 
 /**
  * - `fresh`: nothing is known of the turn.
- * - `copy`: another delivery of the same turn is in work here. Complete this one with nothing.
+ * - `copy`: another delivery of the same turn is in work here, or the turn ended here a moment ago with all that follows.
+ *   Complete this one with nothing.
  * - otherwise the value of the journal record that tells how the turn ended. Whoever wrote it may not have come further:
  *   complete with what follows from it, marked `again`, and without journal.
  */

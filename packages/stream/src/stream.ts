@@ -39,6 +39,11 @@ export interface Followed {
   readonly position: Position
   /** With `beats`: at that time, by `performance.now()`, nothing more was there than was told up to here. */
   readonly asOfMs?: number
+  /**
+   * Of the first records that are told behind a position: whether others that stood there are not kept any more. Who follows
+   * was away for too long, and has missed them. On `calls` that is as it should be; on `control` it tells nothing.
+   */
+  readonly hasGap?: boolean
 }
 
 /**

@@ -13,6 +13,11 @@ export class Cancel extends OfOne {
     const { status, text } = await world.door(door).cancel(invocation.id, waitQuery(world))
     const lives = afterCancel(status, invocation.possible(world), circumstances(world))
     learn(invocation, lives, `Cancelling answers ${status} (${text})`)
-    if (status === 200) await model.forbidCalls(invocation, world)
+    if (isPromised(status, world)) await model.forbidCalls(invocation, world)
   }
+}
+
+/** Whether nothing may be called any more: it is cancelled, or will be known to be before anybody can call. */
+export function isPromised(status: number, { hasListener }: World): boolean {
+  return status === 200 || (status === 202 && !hasListener)
 }

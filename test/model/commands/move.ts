@@ -5,6 +5,7 @@ import type { InvocationModel } from '../invocation-model.js'
 import { isOver } from '../life.js'
 import { learn, type Model } from '../model.js'
 import type { World } from '../world.js'
+import { isPromised } from './cancel.js'
 import { type Choice, circumstances, OfOne, waitQuery } from './of-one.js'
 
 export class Move extends OfOne {
@@ -44,7 +45,7 @@ export class CancelAndMove extends OfOne {
       world.door(door + 1).move(invocation.id, dueMs, waitQuery(world)),
     ])
     learnBoth(world, invocation, dueMs, cancel, move)
-    if (cancel.status === 200) await model.forbidCalls(invocation, world)
+    if (isPromised(cancel.status, world)) await model.forbidCalls(invocation, world)
   }
 }
 

@@ -86,7 +86,7 @@ export const SETTINGS = {
   natsTlsKey: optionalText({ description: 'File with the key of that certificate.' }),
   dataDir: text({
     default: './data',
-    description: 'Directory of the embedded stream. Processes of one machine may share it.',
+    description: 'Directory of the embedded stream, and of the view. Processes of one machine may share it.',
   }),
   diskReserve: size('0', '1TiB', {
     default: '256MiB',

@@ -16,4 +16,6 @@ export interface Change {
   readonly from: string | undefined
   readonly to: string
   readonly records: readonly LogRecord[]
+  /** Of the journal, where what stood between `from` and these is not kept any more: it was written before this time. */
+  readonly missedUntilMs?: number
 }

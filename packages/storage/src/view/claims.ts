@@ -30,7 +30,9 @@ export class Claims {
     return this.#tables.claims.get(key)?.readDoubleLE(0)
   }
 
+  /** In the place of one that is too old, if there is one. */
   put(key: Buffer, { id, takenAtMs, value }: Taken): void {
+    this.#unlink(key)
     const stored = Buffer.alloc(HEADER_BYTES + value.length)
     stored.writeDoubleLE(takenAtMs)
     stored.set(value, HEADER_BYTES)
@@ -44,8 +46,7 @@ export class Claims {
   remove(key: Buffer, untilMs: number): boolean {
     const takenAtMs = this.takenAtMs(key)
     if (takenAtMs === undefined || takenAtMs > untilMs) return false
-    const id = idKey((this.get(key) as KnownClaim).id)
-    if (this.#tables.claimKeys.get(id)?.equals(key)) this.#tables.claimKeys.removeSync(id)
+    this.#unlink(key)
     return this.#tables.claims.removeSync(key)
   }
 
@@ -57,5 +58,13 @@ export class Claims {
     const marked = Buffer.from(stored)
     marked[FORGOTTEN_AT] = 1
     this.#tables.claims.putSync(key, marked)
+  }
+
+  /** What becomes of the invocation of the claim under a key is of no matter to that key any more. */
+  #unlink(key: Buffer): void {
+    const last = this.get(key)
+    if (!last) return
+    const id = idKey(last.id)
+    if (this.#tables.claimKeys.get(id)?.equals(key)) this.#tables.claimKeys.removeSync(id)
   }
 }

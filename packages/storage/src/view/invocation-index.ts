@@ -5,8 +5,8 @@ import type { Facets } from './row.js'
 
 /**
  * By what invocations are found; a table for each. A key is a u32 hash, a u8 state, a time and an id: what has one thing in
- * common, and one state, lies together in the order of creation. `due` is for what is put off, in the order in which it
- * is due.
+ * common, and one state, lies together in the order of creation. `due` is for what waits: what is put off, in the order in
+ * which it is due, and what is queued, in the order in which it came.
  */
 const INDEX_KINDS = ['any', 'origin', 'target', 'correlation', 'due'] as const
 type IndexKind = (typeof INDEX_KINDS)[number]
@@ -74,6 +74,11 @@ export class InvocationIndex {
   nextDueMs(): number | undefined {
     return firstMs(this.tables.due, prefixOf(0, 'scheduled'))
   }
+
+  /** When the one came that has been queued for the longest. */
+  firstQueuedMs(): number | undefined {
+    return firstMs(this.tables.due, prefixOf(0, 'queued'))
+  }
 }
 
 function firstMs(table: Table<Buffer>, prefix: Buffer): number | undefined {
@@ -100,17 +105,17 @@ function hashIn(kind: IndexKind, facets: Facets): number {
 }
 
 function timeIn(kind: IndexKind, facets: Facets): number {
-  return kind === 'due' ? facets.dueMs : facets.createdAtMs
+  return kind === 'due' ? facets.dueMs || facets.queuedAtMs : facets.createdAtMs
 }
 
 /** All that is put off has one order. */
 function stateIn(kind: IndexKind, facets: Facets): InvocationState {
-  return kind === 'due' ? 'scheduled' : facets.state
+  return kind === 'due' && facets.dueMs > 0 ? 'scheduled' : facets.state
 }
 
 function isIn(kind: IndexKind, facets: Facets): boolean {
   if (kind === 'any') return true
-  return kind === 'due' ? facets.dueMs > 0 : facets[kind] > 0
+  return kind === 'due' ? timeIn(kind, facets) > 0 : facets[kind] > 0
 }
 
 function isSameKey(kind: IndexKind, one: Facets, other: Facets): boolean {

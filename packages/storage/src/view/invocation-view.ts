@@ -19,7 +19,7 @@ import { Claims } from './claims.js'
 import { idKeyOf, type Place } from './invocation-index.js'
 import { idKey, idOf } from './keys.js'
 import { decideListing, type Listing, writeCursor } from './listing.js'
-import { decodeRow, facetsOf, peekFacets, type Row } from './row.js'
+import { decodeRow, facetsOf, peekHashes, type Row } from './row.js'
 import { keptResponse, shownInvocation } from './shown.js'
 import { readTally } from './tally.js'
 import { Gathering, readCall } from './told.js'
@@ -77,6 +77,7 @@ export class InvocationView {
       if (!positions) return 'behind'
       for (const [log, position] of positions) this.#tables.meta.putSync(positionKey(log), Buffer.from(position))
       const writer = new ViewWriter(this.#tables)
+      for (const { missedUntilMs } of changes) if (missedUntilMs !== undefined) this.#passGap(writer, missedUntilMs)
       writer.write(gathering, this.#retention.claimAgeMs)
       writer.end()
       return 'applied'
@@ -86,6 +87,12 @@ export class InvocationView {
   /** Removes a portion of what need not be kept any more, and returns how much that was: 0 when nothing is left. */
   applyRetention(nowMs: number): Promise<number> {
     return applyRetention(this.#environment, this.#tables, this.#retention, nowMs)
+  }
+
+  /** Empties a view that another version wrote in another form. For whoever projects, before anything else. */
+  async prepare(): Promise<void> {
+    this.#environment.refresh()
+    if (!this.#tables.isReadable) await this.#tables.clear()
   }
 
   /** Forgets everything, positions too, so that it is projected once more. */
@@ -162,14 +169,17 @@ export class InvocationView {
   counts(): InvocationCounts {
     this.#environment.refresh()
     const { accepted, byState, directives, ended } = readTally(this.#tables.meta)
-    const oldestWaitingAtMs = this.#tables.index.oldestMs('queued')
-    const nextDueAtMs = this.#tables.index.nextDueMs()
+    const { index } = this.#tables
+    const oldestWaitingAtMs = index.oldestMs('queued')
+    const queuedSinceMs = index.firstQueuedMs()
+    const nextDueAtMs = index.nextDueMs()
     return {
       accepted,
       ended,
       byState,
       directives,
       ...(oldestWaitingAtMs !== undefined && { oldestWaitingAtMs }),
+      ...(queuedSinceMs !== undefined && { queuedSinceMs }),
       ...(nextDueAtMs !== undefined && { nextDueAtMs }),
     }
   }
@@ -182,7 +192,7 @@ export class InvocationView {
 
   #matching(id: Buffer, { matches, mayMatch }: Listing): Invocation | undefined {
     const bytes = this.#tables.rows.get(id)
-    if (!bytes || !mayMatch(peekFacets(bytes))) return undefined
+    if (!bytes || !mayMatch(peekHashes(bytes))) return undefined
     const invocation = shownInvocation(idOf(id) as string, decodeRow(bytes), this.#tables.directive(id))
     return matches(invocation) ? invocation : undefined
   }
@@ -199,6 +209,12 @@ export class InvocationView {
       ...(move > 0 && { move }),
       ...(dueMs > 0 && { notBeforeMs: dueMs }),
     })
+  }
+
+  /** What waits all the same is found on `calls` when that is read again. */
+  #passGap(writer: ViewWriter, missedUntilMs: number): void {
+    writer.forgetUntil(missedUntilMs)
+    this.#tables.meta.removeSync(positionKey('calls'))
   }
 
   /** The positions after the changes, if each of them begins where the one before ends. */

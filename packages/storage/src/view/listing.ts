@@ -6,16 +6,18 @@ import {
   PosthasteError,
   parseTargetFilter,
 } from '@posthaste/core'
-import { hashOf, withoutQuery } from './hashes.js'
+import { type Hashes, hashOf, withoutQuery } from './hashes.js'
 import { type IndexRange, type Place, placeOf } from './invocation-index.js'
 import { idOf, TIME_BYTES } from './keys.js'
-import type { Facets } from './row.js'
+
+/** No place of an invocation is longer, and LMDB takes no key that is much longer. */
+const PLACE_BYTES_MAX = 1_024
 
 /** What a page is read from, and what of it belongs there. */
 export interface Listing {
   readonly range: IndexRange
   /** Whether a row can belong there: false is certain. */
-  mayMatch(facets: Omit<Facets, 'state' | 'dueMs'>): boolean
+  mayMatch(hashes: Hashes): boolean
   matches(invocation: Invocation): boolean
 }
 
@@ -39,9 +41,9 @@ export function decideListing(query: InvocationQuery): Listing {
         : target
           ? { ...range, kind: target.kind, hash: target.hash }
           : { ...range, kind: 'any', hash: 0 },
-    mayMatch: (facets) =>
-      (correlation === undefined || facets.correlation === correlation) &&
-      (target === undefined || facets[target.kind] === target.hash),
+    mayMatch: (hashes) =>
+      (correlation === undefined || hashes.correlation === correlation) &&
+      (target === undefined || hashes[target.kind] === target.hash),
     matches: (invocation) =>
       (correlationId === undefined || invocation.correlationId === correlationId) &&
       (target === undefined || (invocation.target !== undefined && target.of(invocation.target) === target.text)),
@@ -85,7 +87,10 @@ export function writeCursor(place: Place): string {
 function readCursor(cursor: string): Place {
   const place = Buffer.from(cursor, 'base64url')
   const isPlace =
-    place.length > TIME_BYTES && place.toString('base64url') === cursor && idOf(place.subarray(TIME_BYTES))
+    place.length > TIME_BYTES &&
+    place.length <= PLACE_BYTES_MAX &&
+    place.toString('base64url') === cursor &&
+    idOf(place.subarray(TIME_BYTES))
   if (!isPlace) throw new PosthasteError('invalid-query', 'The cursor is not one that was given with a page.')
   return place
 }

@@ -61,12 +61,15 @@ export interface Facets extends Hashes {
   readonly createdAtMs: number
   /** When it is due, of what is scheduled or retrying; 0 for anything else. */
   readonly dueMs: number
+  /** Since when it is in line, of what is queued; 0 for anything else. */
+  readonly queuedAtMs: number
 }
 
 export function facetsOf({ correlation, createdAtMs, origin, standing, target }: Row): Facets {
   const state = stateOf(standing)
   const dueMs = state === 'scheduled' || state === 'retrying' ? standing.dueMs : 0
-  return { state, createdAtMs, origin, target, correlation, dueMs }
+  const queuedAtMs = state === 'queued' ? standing.queuedAtMs : 0
+  return { state, createdAtMs, origin, target, correlation, dueMs, queuedAtMs }
 }
 
 /** A row on disk: what is fixed, little-endian, then the lines behind one another. */
@@ -144,13 +147,8 @@ export function decodeRow(bytes: Buffer): Row {
 }
 
 /** What a list chooses by, of a row as it is on disk. */
-export function peekFacets(bytes: Buffer): Omit<Facets, 'state' | 'dueMs'> {
-  return {
-    origin: bytes.readUInt32LE(2),
-    target: bytes.readUInt32LE(6),
-    correlation: bytes.readUInt32LE(10),
-    createdAtMs: bytes.readDoubleLE(54),
-  }
+export function peekHashes(bytes: Buffer): Hashes {
+  return { origin: bytes.readUInt32LE(2), target: bytes.readUInt32LE(6), correlation: bytes.readUInt32LE(10) }
 }
 
 function stateAt(bytes: Buffer): InvocationState {

@@ -18,6 +18,8 @@ export interface ViewRetention {
 /** So many chunks are a portion. */
 const CHUNKS_MAX = 2
 const FRESH_MS = 60_000
+/** By so much may the clock of a view be ahead of the stream's: none may forget a claim that counts for another. */
+const CLAIM_MARGIN_MS = 60_000
 
 interface Overdue {
   readonly ended: readonly MinuteChunk[]
@@ -50,7 +52,7 @@ function overdueOf(tables: ViewTables, { ageMs, bytes, claimAgeMs }: ViewRetenti
     chunks.filter(({ toMs }) => toMs + keptMs <= nowMs)
   return {
     ended: olderThan(tables.ended.oldest(CHUNKS_MAX), isTooLarge ? Math.min(FRESH_MS, ageMs) : ageMs),
-    claimed: olderThan(tables.claimed.oldest(CHUNKS_MAX), claimAgeMs),
+    claimed: olderThan(tables.claimed.oldest(CHUNKS_MAX), claimAgeMs + CLAIM_MARGIN_MS),
   }
 }
 
@@ -58,7 +60,7 @@ function removeNow(tables: ViewTables, { claimed, ended }: Overdue): number {
   const writer = new ViewWriter(tables)
   let removed = 0
   for (const chunk of ended) {
-    removed += chunk.keys.filter((id) => writer.removeEnded(id, minuteOf(chunk.fromMs))).length
+    removed += writer.removeEnded(chunk.keys, minuteOf(chunk.fromMs))
     tables.ended.removeNow(chunk)
   }
   for (const chunk of claimed) {

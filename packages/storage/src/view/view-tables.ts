@@ -4,6 +4,10 @@ import { InvocationIndex } from './invocation-index.js'
 import { Minutes } from './minutes.js'
 import { decodeRow, type Row } from './row.js'
 
+/** How keys and values are written. Whoever writes any of them otherwise counts up: a view of another form is made anew. */
+const FORM = Buffer.from('1')
+const FORM_KEY = 'form'
+
 /** The tables of a view. What is kept of an invocation stands under `idKey` of its id. */
 export class ViewTables {
   readonly rows: Table<Buffer>
@@ -53,6 +57,11 @@ export class ViewTables {
     return bytes && decodeDirective(bytes)
   }
 
+  /** Whether this version wrote what stands here. */
+  get isReadable(): boolean {
+    return this.meta.get(FORM_KEY)?.equals(FORM) ?? false
+  }
+
   /** What invocations take on disk, with everything that is kept to find them. */
   bytesOfInvocations(): number {
     return this.#ofInvocations.reduce((sum, table) => sum + pageBytesOf(table), 0)
@@ -61,6 +70,7 @@ export class ViewTables {
   clear(): Promise<void> {
     return this.#environment.commit(() => {
       for (const table of this.#all) table.clearSync()
+      this.meta.putSync(FORM_KEY, FORM)
     })
   }
 }

@@ -1,17 +1,24 @@
-import { decodeClaim, decodeDirective, PosthasteError, prevails, readDirectiveKey } from '@posthaste/core'
+import {
+  decodeClaim,
+  decodeDirective,
+  PENDING_STATES,
+  PosthasteError,
+  prevails,
+  readDirectiveKey,
+} from '@posthaste/core'
 import type { Table } from '../environment.js'
 import type { LogRecord } from './change.js'
 import { Claims } from './claims.js'
 import { type Draft, decideDraft } from './draft.js'
-import type { Move } from './invocation-index.js'
+import { idKeyOf, type Move, type Place } from './invocation-index.js'
 import { idKey } from './keys.js'
 import { minuteOf } from './minutes.js'
-import { encodeRow, type Facets, facetsOf } from './row.js'
+import { encodeRow, type Facets, facetsOf, type Row } from './row.js'
 import { readTally, type Tally, writeTallyNow } from './tally.js'
 import type { Gathering, Told } from './told.js'
 import type { ViewTables } from './view-tables.js'
 
-/** A key of a claim or a directive that is longer is nobody's. */
+/** A key of a claim or a directive that is longer is nobody's, nor is the id in a claim. */
 const KEY_LENGTH_MAX = 256
 /** So many invocations are written together. */
 const CHANGES_MAX = 500
@@ -40,21 +47,23 @@ export class ViewWriter {
     }
   }
 
-  /** Removes an invocation that ended in this minute or before; it may go on again. Returns whether it did. */
-  removeEnded(id: Buffer, minute: number): boolean {
-    const row = this.#tables.row(id)
-    if (!row?.standing.ended || minuteOf(row.standing.ended.atMs) > minute) return false
-    this.#changes.push({
-      id,
-      before: facetsOf(row),
-      after: undefined,
-      row: undefined,
-      record: row.recordGeneration > 0 ? NONE : undefined,
-      responseBody: row.bodyBytes > 0 ? NONE : undefined,
-    })
-    this.#tally.byState[row.standing.ended.state] -= 1
-    this.#claims.forgetInvocation(id)
-    return true
+  /** Removes what goes on and may have come further by this time, for what would tell of it was missed. */
+  forgetUntil(ms: number): void {
+    for (let places = this.#pendingBelow(undefined); places.length > 0; places = this.#pendingBelow(places.at(-1))) {
+      for (const place of places) this.#forget(idKeyOf(place), ms)
+      this.#writeChanges()
+    }
+  }
+
+  /**
+   * Removes invocations that ended in this minute or before, and returns how many that were: some may go on again, or be
+   * gone already.
+   */
+  removeEnded(ids: readonly Buffer[], minute: number): number {
+    const removed = ids.filter((id) => this.#removeEnded(id, minute)).length
+    // Whoever asks again in the same transaction does not find them.
+    this.#writeChanges()
+    return removed
   }
 
   /** Removes a claim that the stream took at this time or before; another may have followed it. Returns whether it did. */
@@ -72,6 +81,40 @@ export class ViewWriter {
     this.#tables.ended.addNow(this.#endedByMinute, nextNumber)
     this.#tables.claimed.addNow(this.#claimedByMinute, nextNumber)
     writeTallyNow(this.#tables.meta, this.#tally)
+  }
+
+  #removeEnded(id: Buffer, minute: number): boolean {
+    const row = this.#tables.row(id)
+    if (!row?.standing.ended || minuteOf(row.standing.ended.atMs) > minute) return false
+    this.#remove(id, row)
+    return true
+  }
+
+  /** Some of what goes on: what lies below a place, or is newest. */
+  #pendingBelow(below: Place | undefined): Place[] {
+    const range = { kind: 'any', hash: 0, states: PENDING_STATES, ...(below && { below }) } as const
+    const places: Place[] = []
+    for (const place of this.#tables.index.newestFirst(range)) {
+      places.push(place)
+      if (places.length === CHANGES_MAX) break
+    }
+    return places
+  }
+
+  #forget(id: Buffer, ms: number): void {
+    const row = this.#tables.row(id)
+    if (!row) return
+    const { dueMs, queuedAtMs } = facetsOf(row)
+    if ((dueMs || queuedAtMs || row.standing.runningAtMs) <= ms) this.#remove(id, row)
+  }
+
+  #remove(id: Buffer, row: Row): void {
+    const before = facetsOf(row)
+    const record = row.recordGeneration > 0 ? NONE : undefined
+    const responseBody = row.bodyBytes > 0 ? NONE : undefined
+    this.#changes.push({ id, before, after: undefined, row: undefined, record, responseBody })
+    this.#tally.byState[before.state] -= 1
+    this.#claims.forgetInvocation(id)
   }
 
   #take(id: Buffer, told: Told): void {
@@ -129,7 +172,7 @@ export class ViewWriter {
   /** The first claim counts, until it is too old when the next one comes: so it is for whoever reads the log. */
   #takeClaim({ appendedAtMs, key, value }: LogRecord, claimAgeMs: number): void {
     const claim = readable(decodeClaim, value)
-    if (key.length === 0 || key.length > KEY_LENGTH_MAX || !claim) return
+    if (key.length === 0 || key.length > KEY_LENGTH_MAX || !claim || claim.id.length > KEY_LENGTH_MAX) return
     const bytes = Buffer.from(key)
     const takenAtMs = this.#claims.takenAtMs(bytes)
     if (takenAtMs !== undefined && appendedAtMs - takenAtMs < claimAgeMs) return

@@ -70,16 +70,15 @@ export function actContract(t: ContractTest, harness: StreamHarness): void {
       const turn = newTurn()
       const [earlyMs, lateMs] = [2, 4].map((times) => Date.now() + times * setting.promptMsMax) as [number, number]
       const waiting = { ...about(turn, 'old'), dueMs: isSooner ? lateMs : earlyMs }
-      const { consumer, stream } = await owning(setting, [waiting])
+      const { consumer } = await owning(setting, [waiting])
       const dueMs = isSooner ? earlyMs : lateMs
       t.equal(await consumer.act(turn, { timers: [{ ...about(turn, 'moved'), dueMs }] }), 'done')
       const moved = await pullMoved(setting, consumer)
       t.ok(Date.now() >= dueMs && Date.now() < dueMs + setting.promptMsMax, 'it comes at its new time')
       t.equal(await moved.complete({ journal: [endOf(moved)] }), 'done')
-      const begun = await beginRest(consumer, 3 * setting.promptMsMax)
       // What waits for a later time than that of the move comes after the end.
-      if (stream.supports.atomic) t.strictSame(begun, isSooner ? ['fresh'] : [])
-      else t.strictSame(without(begun, 'ended', 'copy'), [])
+      const begun = await beginRest(consumer, 3 * setting.promptMsMax)
+      t.strictSame(without(begun, 'ended', 'copy'), [])
       t.strictSame(textsOf(await setting.read('journal')), ['ended', 'ended'], 'of the cause, and of the turn')
     })
   }
@@ -93,9 +92,7 @@ export function actContract(t: ContractTest, harness: StreamHarness): void {
       if (where === 'in line') await stream.append('calls', [waiting])
       t.equal(await consumer.act(turn, { journal: [about(turn, 'acted')] }), 'done')
       const begun = await beginRest(consumer, 3 * setting.promptMsMax)
-      // Where completions are atomic the caller knows what to drop; elsewhere the backend may drop it itself.
-      if (stream.supports.atomic) t.strictSame(begun, ['fresh'])
-      else t.strictSame(without(begun, 'acted', 'copy'), [])
+      t.strictSame(without(begun, 'acted', 'copy'), [])
       t.strictSame(textsOf(await setting.read('journal')), ['ended', 'acted'])
       t.strictSame(await setting.pullExcess(consumer), [])
     })
@@ -103,24 +100,35 @@ export function actContract(t: ContractTest, harness: StreamHarness): void {
 
   t.test('acting again for a turn that was ended so is no fault', async (t) => {
     const setting = await Setting.make(t, harness)
-    const { consumer, stream } = await owning(setting)
+    const { consumer } = await owning(setting)
     const turn = newTurn()
     const act = async (): Promise<string> => {
       return toText(await consumer.act(turn, { journal: [about(turn, 'acted')], children: [record(KEY, 'child')] }))
     }
     const answers = [...(await Promise.all([act(), act()])), await act()]
     const done = answers.filter((answer) => answer === 'done').length
-    if (stream.supports.atomic) t.ok(done >= 1)
-    else t.equal(done, 1, 'one counts')
+    t.equal(done, 1, 'one counts')
     t.equal(answers.filter((answer) => answer === 'acted').length, answers.length - done, `${answers}`)
-    t.equal(textsOf(await setting.read('journal')).filter((text) => text === 'acted').length, done)
-    const children = await setting.pull(consumer, done)
-    t.equal(children.length, done, 'who is told how it ended writes nothing')
-    await completeAll(children)
+    t.equal(textsOf(await setting.read('journal')).filter((text) => text === 'acted').length, 1)
+    // Who is told how it ended writes nothing.
+    await completeAll(await setting.pull(consumer, 1))
     t.strictSame(await setting.pullExcess(consumer), [])
   })
 
-  t.test('who acts for a turn that a completion ended is told how, where that is known', async (t) => {
+  t.test('of an act for a turn that is in hand, and its completion, one counts', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const { consumer, stream } = await owning(setting)
+    const turn = newTurn()
+    await stream.append('calls', [about(turn, 'a')])
+    const [delivery] = (await setting.pull(consumer, 1)) as [Delivery]
+    const acted = await consumer.act(turn, { journal: [about(turn, 'acted')] })
+    const completed = await delivery.complete({ journal: [about(turn, 'completed')] })
+    const { owners } = stream.supports
+    t.strictSame([acted, completed], owners ? ['elsewhere', 'done'] : ['done', 'lost'])
+    t.strictSame(textsOf(await setting.read('journal')), ['ended', owners ? 'completed' : 'acted'])
+  })
+
+  t.test('who acts for a turn that a completion ended is told how', async (t) => {
     const setting = await Setting.make(t, harness)
     const { consumer, stream } = await owning(setting)
     const turn = newTurn()
@@ -128,10 +136,9 @@ export function actContract(t: ContractTest, harness: StreamHarness): void {
     const [delivery] = (await setting.pull(consumer, 1)) as [Delivery]
     t.equal(await delivery.complete({ journal: [about(turn, 'completed')] }), 'done')
     const acted = toText(await consumer.act(turn, { journal: [about(turn, 'acted')], control: [record(KEY, 'asked')] }))
-    t.ok(acted === 'completed' || (stream.supports.atomic && acted === 'done'), acted)
-    const isDone = acted === 'done'
-    t.strictSame(textsOf(await setting.read('journal')), ['ended', 'completed', ...(isDone ? ['acted'] : [])])
-    t.strictSame(textsOf(await setting.read('control')), isDone ? ['asked'] : [])
+    t.equal(acted, 'completed')
+    t.strictSame(textsOf(await setting.read('journal')), ['ended', 'completed'])
+    t.strictSame(textsOf(await setting.read('control')), [])
   })
 
   t.test('who acts where nobody pulled yet is told so, or it is done', async (t) => {

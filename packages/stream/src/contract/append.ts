@@ -1,8 +1,20 @@
-import type { Delivery } from '../consumer.js'
+import type { Delivery, NewTimer } from '../consumer.js'
 import type { NewRecord, StoredRecord } from '../record.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { completeAll, endOf, failure, GROUP, LOGS, readAll, record, Setting, textsOf } from './setting.js'
+import {
+  about,
+  completeAll,
+  endOf,
+  failure,
+  GROUP,
+  LOGS,
+  readAll,
+  record,
+  Setting,
+  textsOf,
+  turnOf,
+} from './setting.js'
 
 const OTHERS = LOGS.filter((log) => log !== 'calls')
 const CALLERS = 50
@@ -19,6 +31,30 @@ export function appendContract(t: ContractTest, harness: StreamHarness): void {
     await setting.crash(stream)
     t.strictSame(textsOf(await setting.read('calls')).sort(), ['a', 'b'])
     for (const log of OTHERS) t.strictSame(textsOf(await setting.read(log)), [log])
+  })
+
+  t.test('what stands in a log, or comes of a timer, tells its turn', async (t) => {
+    const setting = await Setting.make(t, harness)
+    const stream = await setting.start()
+    const turns = [
+      { key: 'a', generation: 1, attempt: 1 },
+      { key: 'b', generation: 3, attempt: 1 },
+      { key: 'c', generation: 1, attempt: 100 },
+    ]
+    const records = turns.map((turn) => about(turn, turn.key))
+    const isSo = (found: readonly StoredRecord[]): void => {
+      const byKey = found.toSorted((one, other) => one.key.localeCompare(other.key))
+      t.strictSame(byKey.map(turnOf), turns)
+    }
+    await stream.append('calls', records)
+    const consumer = await stream.consume(GROUP)
+    const deliveries = await setting.pull(consumer, turns.length)
+    isSo(deliveries.map(({ record }) => record))
+    const putOff = ({ record }: Delivery): NewTimer[] => [{ ...about(record, record.key), dueMs: Date.now() }]
+    await Promise.all(deliveries.map((delivery) => delivery.complete({ timers: putOff(delivery) })))
+    isSo((await setting.pull(consumer, turns.length)).map(({ record }) => record))
+    await stream.append('journal', records)
+    isSo(await setting.read('journal'))
   })
 
   t.test('many callers append at one time, and each keeps its order', async (t) => {

@@ -1,7 +1,7 @@
 import type { Position } from '../stream.js'
 import type { ContractTest } from './contract-test.js'
 import type { StreamHarness } from './harness.js'
-import { LOGS, nextTexts, readAll, record, recordsOfOneKey, Setting, textsOf, timed } from './setting.js'
+import { isGapBehind, LOGS, nextTexts, readAll, record, recordsOfOneKey, Setting, textsOf, timed } from './setting.js'
 
 export function followContract(t: ContractTest, harness: StreamHarness): void {
   // Of what is kept by key, control.ts says what may be left out.
@@ -25,6 +25,7 @@ export function followContract(t: ContractTest, harness: StreamHarness): void {
       for (const { position, seen } of positions) {
         const copy = JSON.parse(JSON.stringify(position)) as Position
         t.strictSame(textsOf(await readAll(other, log, copy)), wanted.slice(seen), `after ${seen}`)
+        t.equal(await isGapBehind(other, log, copy), false, 'nothing is missed')
       }
       await stream.append(log, [record('one-key', 'more')])
       t.strictSame(textsOf(await readAll(other, log, positions.at(-1)?.position)), ['more'], 'after the end there was')

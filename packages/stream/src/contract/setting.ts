@@ -108,6 +108,12 @@ export async function readAll(
   return all
 }
 
+/** Whether whoever goes on from a position has missed something. */
+export async function isGapBehind(stream: Stream, log: LogName, from: Position): Promise<boolean> {
+  for await (const { hasGap = false } of stream.follow(log, from, { untilEnd: true })) return hasGap
+  return false
+}
+
 let turns = 0
 
 /** A record of a turn of its own: of one turn there is nothing more than one thing. */

@@ -5,6 +5,7 @@ import {
   completeAll,
   endOf,
   GROUP,
+  isGapBehind,
   progressOf,
   readAll,
   record,
@@ -45,6 +46,7 @@ export function trimContract(t: ContractTest, harness: StreamHarness): void {
       return (await progressOf(consumerAfter, delivery)).committed > next.record.offset
     })
     t.strictSame(textsOf(await readAll(after, 'calls', positionAtEnd)), ['after'], 'an old position is still good')
+    t.ok(await isGapBehind(after, 'calls', positionAtEnd), 'and it is told that something was missed')
     t.strictSame(await setting.pullExcess(consumerAfter), [])
 
     async function lastPosition(): Promise<string> {
