@@ -227,7 +227,7 @@ async function retain(view: InvocationView, filler: Filler) {
   )
   return [
     { ...coming.row('come', PORTION), aim: '' },
-    { ...going.row('go', removed), aim: 'no fewer than come' },
+    { ...going.row('go', removed), aim: 'a second: as many as come' },
   ]
 }
 
