@@ -44,8 +44,11 @@ const BUSY_MS_MAX = 30_000
 const ALONE_MS_MAX = 10_000
 /** Of the quick ones, alone, this share may be moved aside: their target is never the one that is slow. */
 const SPILLED_SHARE_MAX = 0.05
-/** Anonymous memory: pages of a data file that are mapped are the system's to take back. */
-const MEMORY_MIB_MAX = 400
+/**
+ * Anonymous memory, of three threads and what is on its way between them. Pages of a data file that are mapped are the
+ * system's to take back.
+ */
+const MEMORY_MIB_MAX = 512
 const IN_FLIGHT_MAX = 8_192
 const APPEND_RECORDS = 5_000
 const LOOK_MS = 100
