@@ -1,5 +1,6 @@
 // The other side of `ViewThread`: a stream, and the view that is fed from it.
 
+import { setPriority } from 'node:os'
 import { type Backend, openBackend } from './backend.js'
 import type { Config } from './config/table.js'
 import { createLogger } from './logger.js'
@@ -9,6 +10,8 @@ import { type OpenView, openView } from './view-file.js'
 import { sharedTime, type ViewProgress } from './view-progress.js'
 
 const TELL_EVERY_MS = 250
+/** Where processors are short, calls go before what is shown of them. */
+const NICENESS = 10
 
 const config = threadData<Config>()
 const log = createLogger(config)
@@ -19,6 +22,9 @@ let feed: ViewFeed | undefined
 let running: Promise<void> | undefined
 let isWatched = false
 let toldAtMs = Number.NEGATIVE_INFINITY
+
+// On Linux this is about the thread that asks, elsewhere about the whole process.
+if (process.platform === 'linux') setPriority(NICENESS)
 
 serveThread({
   async start() {
