@@ -72,7 +72,13 @@ async function tryFreeze(
   })
   const newTimeMs = Date.now() + 2 * HOUR_MS
   const reports = asked.map((one) => ask(setting, one, newTimeMs))
-  await Promise.all(asked.map(({ id }) => untilShown(control, id, ({ pendingChange }) => pendingChange !== undefined)))
+  const known = asked.map(({ id }) => untilShown(control, id, ({ pendingChange }) => pendingChange !== undefined))
+  // A change that is refused would be waited for in vain.
+  const refused = new Promise<never>((_, reject) => {
+    for (const report of reports)
+      report.then(({ answer }) => answer.status !== 200 && reject(new Error(answer.text)), reject)
+  })
+  await Promise.race([Promise.all(known), refused])
   t.comment(`frozen at the ${attempt}. attempt; ${asked.length} changes are known after ${since(frozenAtMs)} ms`)
   // When it wakes, the next in line have a place.
   setting.release()

@@ -4,7 +4,6 @@ import { type Backend, embedded, kafka, nats, testOn } from './harness/backends.
 import { TAKE_OVER_MS } from './harness/broker-installation.js'
 import { Client } from './harness/client.js'
 import { isFinal, readJournal } from './harness/journal.js'
-import { LoadMeter, type MachineLoad, OTHERS_WITH_BROKER_MAX, percentile } from './harness/machine-load.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 import { type Arrival, TargetServer } from './harness/target-server.js'
 
@@ -15,14 +14,11 @@ interface Spread {
   readonly spanMs: number
 }
 
-/** How late a call may be on an idle system, and what is asked of a backend. */
-interface Promised {
+/** How it is when listeners stop by themselves on a broker is in waiting-timers.test.ts. */
+interface Case {
   readonly backend: Backend
-  readonly lateMsMax: number
   /** Accepting is over when the first one is due, and so is putting off what was accepted, on an idle machine. */
   readonly leadMsPerRecord: number
-  /** CPUs that others may keep busy on a machine that counts as idle. */
-  readonly othersMax: number | undefined
   /** Due over `spanMs`, on a system that goes on. */
   readonly quiet: Spread
   /** Due over `spanMs`, on one that is stopped in the middle. */
@@ -31,40 +27,30 @@ interface Promised {
   readonly takeOverMs: number
 }
 
-const onEmbedded: Promised = {
+const onEmbedded: Case = {
   backend: embedded,
-  lateMsMax: 50,
   leadMsPerRecord: 1,
-  othersMax: undefined,
-  quiet: { count: 10_000, spanMs: 20_000 },
-  stopped: { SIGKILL: { count: 4_000, spanMs: 12_000 }, SIGTERM: { count: 4_000, spanMs: 12_000 } },
+  quiet: { count: 10_000, spanMs: 10_000 },
+  stopped: { SIGKILL: { count: 3_000, spanMs: 9_000 }, SIGTERM: { count: 3_000, spanMs: 9_000 } },
   takeOverMs: 0,
 }
 
 const onBroker = {
-  lateMsMax: 250,
   leadMsPerRecord: 2,
-  othersMax: OTHERS_WITH_BROKER_MAX,
   quiet: { count: 2_000, spanMs: 6_000 },
-  // How it is when listeners stop by themselves is in waiting-timers.test.ts.
-  stopped: { SIGKILL: { count: 4_000, spanMs: 20_000 } },
+  stopped: { SIGKILL: { count: 2_000, spanMs: 10_000 } },
   takeOverMs: TAKE_OVER_MS,
 }
 
-const PROMISED: readonly Promised[] = [onEmbedded, { ...onBroker, backend: nats }, { ...onBroker, backend: kafka }]
+const CASES: readonly Case[] = [onEmbedded, { ...onBroker, backend: nats }, { ...onBroker, backend: kafka }]
 
 /**
- * After a restart, what came due in the meantime is called first; from then on lateness counts as usual. Where the first
- * calls are slow, some of it is moved aside for a second or two.
+ * How late calls are on an idle machine is measured by `npm run bench -- lateness`. Here it is a limit that a busy one with
+ * a slow disk keeps too: nothing waits for a time-out, or for the next of anything.
  */
-const CATCH_UP_MS_MAX = 4_000
+const LATE_MS_MAX = 10_000
 const FIRST_CALLS_MS = 2_000
-/**
- * Lateness counts in each tenth of the time by itself, and in the two worst not at all: a disk that is shared with others
- * may be slow for a fifth of a second now and then, which says nothing of Posthaste.
- */
-const PARTS = 10
-const PARTS_LEFT_OUT = 2
+const AWAY_MS = 1_500
 
 interface Due {
   readonly id: string
@@ -75,59 +61,43 @@ interface Due {
 
 t.setTimeout(290_000)
 
-for (const promised of PROMISED) {
-  const { backend, quiet, stopped } = promised
-  testOn(t, backend, `${quiet.count} due over ${quiet.spanMs / 1_000} seconds`, 70_000, (t) => goOn(t, promised))
+for (const one of CASES) {
+  const { backend, quiet, stopped } = one
+  testOn(t, backend, `${quiet.count} due over ${quiet.spanMs / 1_000} seconds`, 70_000, (t) => goOn(t, one))
   for (const [signal, spread] of Object.entries(stopped) as [Signal, Spread][]) {
     const name = `${spread.count} due over ${spread.spanMs / 1_000} seconds, stopped by ${signal} in the middle`
-    testOn(t, backend, name, 70_000, (t) => stopInTheMiddle(t, promised, spread, signal))
+    testOn(t, backend, name, 70_000, (t) => stopInTheMiddle(t, one, spread, signal))
   }
 }
 
-async function goOn(t: Test, promised: Promised): Promise<void> {
-  const { client, posthaste, target } = await setUp(t, promised)
-  const due = await accept(client, posthaste.url, target, promised.quiet, promised.leadMsPerRecord)
-  const load = new LoadMeter(promised.othersMax)
-  load.add(posthaste.pid)
+async function goOn(t: Test, one: Case): Promise<void> {
+  const { client, posthaste, target } = await setUp(t, one)
+  const due = await accept(client, posthaste.url, target, one.quiet, one.leadMsPerRecord)
   await target.until(({ arrivals }) => arrivals.length >= due.length, 40_000)
-  const lateMs = checkArrivals(t, due, target.arrivals, 1)
-  checkLateness(t, lateMs, 0.99, promised, load.end())
+  checkArrivals(t, due, target.arrivals, 1)
+  checkLateness(t, due, target.arrivals)
   await posthaste.stop()
 }
 
-async function stopInTheMiddle(t: Test, promised: Promised, spread: Spread, signal: Signal): Promise<void> {
-  const { client, installation, posthaste, settings, target } = await setUp(t, promised)
-  const due = await accept(client, posthaste.url, target, spread, promised.leadMsPerRecord)
-  const firstDueMs = (due[0] as Due).dueMs
-  await sleep(firstDueMs + FIRST_CALLS_MS - Date.now())
-  const load = new LoadMeter(promised.othersMax)
+async function stopInTheMiddle(t: Test, one: Case, spread: Spread, signal: Signal): Promise<void> {
+  const { client, installation, posthaste, settings, target } = await setUp(t, one)
+  const due = await accept(client, posthaste.url, target, spread, one.leadMsPerRecord)
+  await sleep((due[0] as Due).dueMs + FIRST_CALLS_MS - Date.now())
   posthaste.kill(signal)
   await posthaste.exited
   const stoppedMs = Date.now()
   t.notOk(target.waiting, 'no call outlives the process')
-  await sleep(1_500)
+  await sleep(AWAY_MS)
 
   const next = new PosthasteProcess({ role: 'start', settings })
-  load.add(next.pid)
   await next.ready()
   const restartedMs = Date.now()
-  const ids = new Set(due.map(({ id }) => id))
-  await target.until(({ arrivals }) => unique(arrivals) === ids.size, 40_000)
+  await target.until(({ arrivals }) => unique(arrivals) === due.length, 40_000)
   checkArrivals(t, due, target.arrivals, signal === 'SIGKILL' ? 2 : 1)
-
-  const catchUpMsMax = CATCH_UP_MS_MAX + (signal === 'SIGKILL' ? promised.takeOverMs : 0)
   const first = firstArrivals(target.arrivals)
-  const late = ({ id, fromMs }: Due): number => (first.get(id) as number) - Math.max(fromMs, restartedMs)
-  const missed = due.filter(({ id, dueMs }) => dueMs <= restartedMs && (first.get(id) as number) > stoppedMs)
-  t.ok(missed.length > 300, `${missed.length} came due while nobody was there`)
-  const catchUpMs = Math.max(...missed.map(late))
-  t.comment(`the last of them was called ${catchUpMs} ms after the restart`)
-  const after = due.filter(({ dueMs }) => dueMs > restartedMs + catchUpMsMax).map(late)
-  t.ok(after.length > 300, `${after.length} came due later`)
-  const machine = load.end()
-  // Some six seconds are left: a disk that is slow once for a tenth of a second is more than a hundredth of it.
-  checkLateness(t, after, 0.95, promised, machine)
-  if (machine.idle) t.ok(catchUpMs <= catchUpMsMax, `what was missed was called within ${catchUpMsMax} ms`)
+  const missed = due.filter(({ dueMs, id }) => dueMs <= restartedMs && (first.get(id) as number) > stoppedMs)
+  t.ok(missed.length > 0, `${missed.length} came due while nobody was there`)
+  checkLateness(t, due, target.arrivals, restartedMs + (signal === 'SIGKILL' ? one.takeOverMs : 0))
 
   await next.stop()
   const entries = await readJournal(installation)
@@ -137,7 +107,7 @@ async function stopInTheMiddle(t: Test, promised: Promised, spread: Spread, sign
   t.equal(new Set(final.map(({ id }) => id)).size, due.length)
 }
 
-async function setUp(t: Test, { backend }: Promised) {
+async function setUp(t: Test, { backend }: Case) {
   const installation = backend.create(t)
   const target = await TargetServer.start()
   t.after(() => target.stop())
@@ -169,8 +139,8 @@ async function accept(
   return due.sort((a, b) => a.dueMs - b.dueMs)
 }
 
-/** Checks that each came, once or as often as it may, and never early; returns by how much each was late. */
-function checkArrivals(t: Test, due: readonly Due[], arrivals: readonly Arrival[], timesMax: number): number[] {
+/** Checks that each came, once or as often as it may, and never early. */
+function checkArrivals(t: Test, due: readonly Due[], arrivals: readonly Arrival[], timesMax: number): void {
   const dueById = new Map(due.map(({ id, dueMs }) => [id, dueMs]))
   const early = arrivals.filter(({ atMs, id }) => atMs < (dueById.get(id) ?? Number.POSITIVE_INFINITY))
   t.strictSame(early, [], 'none is early')
@@ -182,31 +152,16 @@ function checkArrivals(t: Test, due: readonly Due[], arrivals: readonly Arrival[
     'none is lost',
   )
   t.ok(Math.max(...times.values()) <= timesMax, `none is called more than ${timesMax} times`)
-  const first = firstArrivals(arrivals)
-  return due.map(({ fromMs, id }) => (first.get(id) as number) - fromMs)
 }
 
-/**
- * `lateMs` in the order in which they were due. What the machine's neighbours take cannot be told from what Posthaste
- * takes, so the promise is for an idle one. The target is in this process: it sees a call late by as much as this process
- * runs late.
- */
-function checkLateness(
-  t: Test,
-  lateMs: readonly number[],
-  share: number,
-  { lateMsMax }: Promised,
-  machine: MachineLoad,
-): void {
-  const [p50, p99, most] = [percentile(lateMs, 0.5), percentile(lateMs, 0.99), percentile(lateMs, 1)]
-  t.comment(`late by p50 ${p50} ms, p99 ${p99} ms, at most ${most} ms; machine: ${JSON.stringify(machine)}`)
-  const size = Math.ceil(lateMs.length / PARTS)
-  const parts = Array.from({ length: PARTS }, (_, part) =>
-    percentile(lateMs.slice(part * size, (part + 1) * size), share),
-  )
-  const late = parts.sort((a, b) => a - b)[PARTS - PARTS_LEFT_OUT - 1] as number
-  if (machine.idle) t.ok(late <= lateMsMax + machine.loopDelayMs, `p${share * 100} is ${late} ms: ${parts.join(', ')}`)
-  else t.pass('the machine was busy with something else: only that none was early is checked')
+/** `thereFromMs`: what came due before could not be called before. */
+function checkLateness(t: Test, due: readonly Due[], arrivals: readonly Arrival[], thereFromMs = 0): void {
+  const first = firstArrivals(arrivals)
+  const late = due.map(({ fromMs, id }) => (first.get(id) as number) - Math.max(fromMs, thereFromMs))
+  const lateMs = late.sort((a, b) => a - b)
+  const [p50, p99, most] = [0.5, 0.99, 1].map((share) => lateMs[Math.ceil(lateMs.length * share) - 1]) as number[]
+  t.comment(`late by p50 ${p50} ms, p99 ${p99} ms, at most ${most} ms`)
+  t.ok((most as number) <= LATE_MS_MAX, `none is late by more than ${LATE_MS_MAX} ms`)
 }
 
 const unique = (arrivals: readonly Arrival[]): number => new Set(arrivals.map(({ id }) => id)).size

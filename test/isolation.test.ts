@@ -8,42 +8,26 @@ import { brokers, embedded, testOn } from './harness/backends.js'
 import { Client } from './harness/client.js'
 import { type Installation, withStream } from './harness/installation.js'
 import { readJournal } from './harness/journal.js'
-import { LoadMeter, OTHERS_WITH_BROKER_MAX } from './harness/machine-load.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 import { TargetServer } from './harness/target-server.js'
 import { readWaitingIds } from './harness/waiting-ids.js'
 
+// How long the quick ones take is measured by `npm run bench -- isolation`. Here it is a limit that no machine comes near
+// unless they wait for those that hang.
+
 interface Scale {
   readonly quick: number
   readonly hanging: number
-  /** The best of so many pairs of runs counts: each takes a second or two, and what else the machine does in it only adds. */
-  readonly runs: number
-  /** How many times as long the quick ones may take among the hanging ones as alone. */
-  readonly factorMax: number
-  /** CPUs that others may keep busy on a machine where runs can be compared. */
-  readonly othersMax?: number
 }
 
 const HANGING_TARGETS = 50
-const ON_EMBEDDED: Scale = { quick: 10_000, hanging: 200_000, runs: 5, factorMax: 2 }
-const ON_BROKER: Omit<Scale, 'factorMax'> = {
-  quick: 4_000,
-  hanging: 16_000,
-  runs: 2,
-  othersMax: OTHERS_WITH_BROKER_MAX,
-}
-/**
- * On Kafka each of the hanging ones, four times as many, is moved aside by a write of its own, on a connection that all
- * share. On NATS they are read, at the least, and wait in memory.
- */
-const FACTOR_MAX = { kafka: 4, nats: 3 }
+const ON_EMBEDDED: Scale = { quick: 10_000, hanging: 200_000 }
+const ON_BROKER: Scale = { quick: 4_000, hanging: 16_000 }
 
-/** Where the machine was busy with something else, and the two runs cannot be compared: sooner than a time-out. */
-const BUSY_MS_MAX = 30_000
-/** Alone they take a second of CPU: even on a busy machine it is the target that decides, and it answers at once. */
-const ALONE_MS_MAX = 10_000
-/** Of the quick ones, alone, this share may be moved aside: their target is never the one that is slow. */
-const SPILLED_SHARE_MAX = 0.05
+/** Sooner than a time-out of those that hang. */
+const QUICK_MS_MAX = 28_000
+/** How many times as long they may take among the hanging ones as alone: measured are 1.1 to 2.5. */
+const FACTOR_MAX = 8
 /**
  * Anonymous memory, of three threads and what is on its way between them. Pages of a data file that are mapped are the
  * system's to take back.
@@ -56,17 +40,12 @@ const LOOK_MS = 100
 interface Run {
   /** From when the process listened until the last quick call had come. */
   readonly quickMs: number
-  /** What the process used of the CPUs in that time. */
-  readonly cpuMs: number
   readonly memoryMiB: number
   readonly inFlightMax: number
-  /** Records moved aside. */
-  readonly spilled: number
 }
 
 /** Of what a ping answers. */
 interface Report {
-  readonly spilled: number
   readonly partitions: readonly { readonly inFlight: number }[]
 }
 
@@ -83,87 +62,49 @@ testOn(t, embedded, 'targets that hang do not hold up one that answers', 110_000
 
 for (const broker of brokers) {
   testOn(t, broker, 'targets that hang do not hold up one that answers', 110_000, async (t) => {
-    const factorMax = FACTOR_MAX[broker.name as keyof typeof FACTOR_MAX]
-    await compare(t, () => broker.create(t), { ...ON_BROKER, factorMax })
+    await compare(t, () => broker.create(t), ON_BROKER)
   })
 }
 
-/**
- * Has the quick ones called alone and among the hanging ones, each time on a new installation, and checks how long
- * that takes. Returns the last installation.
- */
+/** Has the quick ones called alone, then among the hanging ones on a new installation, which it returns. */
 async function compare<I extends Installation>(t: Test, create: () => I, scale: Scale): Promise<I> {
-  const load = new LoadMeter(scale.othersMax)
   const hanging = await startHangingTargets(t)
-  const runs: { installation: I; alone: Run; among: Run }[] = []
-  for (let count = 0; count < scale.runs; count += 1) {
-    const alone = await run(t, create(), [], scale, load)
-    const installation = create()
-    runs.push({ installation, alone, among: await run(t, installation, hanging, scale, load) })
-  }
-  const machine = load.end()
-  const alone = quickest(runs.map((both) => both.alone))
-  const among = quickest(runs.map((both) => both.among))
-  t.comment(`ms alone and among: ${runs.map((both) => `${both.alone.quickMs}, ${both.among.quickMs}`).join('; ')}`)
-  for (const [name, { cpuMs, inFlightMax, memoryMiB, quickMs, spilled }] of Object.entries({ alone, among })) {
-    const rate = Math.round((scale.quick / quickMs) * 1_000)
-    t.comment(`${name}: ${quickMs} ms, ${rate}/s, CPU ${cpuMs} ms, ${memoryMiB} MiB`)
-    t.comment(`  ${inFlightMax} in flight at most, ${spilled} moved aside`)
-  }
-  // The machine's own speed changes from minute to minute, so only the two runs of a pair compare.
-  const factor = Math.min(...runs.map((both) => both.among.quickMs / both.alone.quickMs))
-  t.comment(`${factor.toFixed(2)} times as long; machine: ${JSON.stringify(machine)}`)
-  t.ok(alone.quickMs <= ALONE_MS_MAX, `alone they take at most ${ALONE_MS_MAX} ms`)
-  const spilledMax = scale.quick * SPILLED_SHARE_MAX
-  if (machine.alone) t.ok(alone.spilled <= spilledMax, `alone at most ${spilledMax} are moved aside`)
-  if (machine.alone) t.ok(factor <= scale.factorMax, `the quick ones take at most ${scale.factorMax} times as long`)
-  t.ok(among.quickMs <= BUSY_MS_MAX, 'the quick ones wait for no time-out')
-  const memoryMiB = Math.max(...runs.map((both) => both.among.memoryMiB))
-  t.ok(memoryMiB <= MEMORY_MIB_MAX, `the process takes ${memoryMiB} MiB, at most ${MEMORY_MIB_MAX}`)
-  const inFlightMax = Math.max(...runs.map((both) => both.among.inFlightMax))
-  t.ok(inFlightMax <= IN_FLIGHT_MAX, `at most ${IN_FLIGHT_MAX} records are delivered and not completed`)
-  return (runs.at(-1) as { installation: I }).installation
-}
-
-function quickest(runs: readonly Run[]): Run {
-  return runs.reduce((best, one) => (one.quickMs < best.quickMs ? one : best))
+  const alone = await run(t, create(), [], scale)
+  const installation = create()
+  const among = await run(t, installation, hanging, scale)
+  t.comment(`alone ${JSON.stringify(alone)}, among ${JSON.stringify(among)}`)
+  const quickMsMax = Math.min(QUICK_MS_MAX, FACTOR_MAX * alone.quickMs)
+  t.ok(among.quickMs <= quickMsMax, `the quick ones take ${among.quickMs} ms, at most ${quickMsMax}`)
+  t.ok(among.memoryMiB <= MEMORY_MIB_MAX, `the process takes ${among.memoryMiB} MiB, at most ${MEMORY_MIB_MAX}`)
+  t.ok(among.inFlightMax <= IN_FLIGHT_MAX, `at most ${IN_FLIGHT_MAX} records are delivered and not completed`)
+  return installation
 }
 
 /** Works off what is put on the stream of a stopped installation until the quick ones are called, then kills it. */
-async function run(
-  t: Test,
-  installation: Installation,
-  hanging: readonly string[],
-  scale: Scale,
-  load: LoadMeter,
-): Promise<Run> {
+async function run(t: Test, installation: Installation, hanging: readonly string[], scale: Scale): Promise<Run> {
   const target = await TargetServer.start()
   const client = new Client()
   t.after(() => target.stop())
   t.after(() => client.close())
   await fill(installation, `${target.url}/quick`, hanging, scale)
   const posthaste = new PosthasteProcess({ role: 'start', settings: installation.settings })
-  load.add(posthaste.pid)
   await posthaste.ready()
-  const startCpuMs = load.look(posthaste.pid)
   const startedMs = Date.parse(String(posthaste.lines.find(({ url }) => url === posthaste.url)?.time))
   let inFlightMax = 0
   let memoryMiB = 0
-  const look = async (): Promise<Report> => {
+  const look = async (): Promise<void> => {
     const report = (await client.request(`${posthaste.url}/cycle?wait=0ms`)).json as Report
     inFlightMax = Math.max(inFlightMax, inFlightOf(report))
     memoryMiB = Math.max(memoryMiB, anonymousMiBOf(posthaste.pid))
-    return report
   }
   const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS)
   await target.until(({ arrivals }) => arrivals.length === scale.quick, 60_000)
   const quickMs = (target.arrivals.at(-1)?.atMs as number) - startedMs
   clearInterval(looking)
-  const { spilled } = await look()
-  const cpuMs = load.look(posthaste.pid) - startCpuMs
+  await look()
   posthaste.kill('SIGKILL')
   await posthaste.exited
-  return { quickMs, cpuMs, memoryMiB, inFlightMax, spilled }
+  return { quickMs, memoryMiB, inFlightMax }
 }
 
 const inFlightOf = ({ partitions }: Report): number => partitions.reduce((sum, { inFlight }) => sum + inFlight, 0)

@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util'
 import { backlog } from './backlog.js'
 import { compare } from './compare.js'
 import { deferred } from './deferred.js'
+import { isolation } from './isolation.js'
+import { lateness } from './lateness.js'
 import { profile } from './profile.js'
 import { scaling } from './scaling.js'
 import { openSite, type Site, STREAMS } from './site.js'
@@ -22,6 +24,8 @@ const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   soak,
   backlog,
   deferred,
+  lateness,
+  isolation,
   bodies,
   delays,
   targets,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { KeptOffset } from '@posthaste/stream'
 import type { Transaction } from './completion.js'
 import type { Batch } from './embedded-log.js'
 import type { EmbeddedParts } from './parts.js'
@@ -11,31 +12,31 @@ const TRIM_BATCHES_MAX = 64
 /** Of very many, this share at once, so that none pile up. */
 const TRIM_SHARE = 8
 
-/** Removes batches of calls that lie wholly below what is committed on disk. */
+/** Removes batches of calls that lie wholly below what has been committed on disk for a while. */
 export class Trimmer {
   readonly #parts: EmbeddedParts
   /** Whether the calls are still ours to remove. For use inside `Environment.commit`. */
   readonly #mayTrimNow: () => boolean
   /** Batches that were read, or completed before, and are still there, in order. */
   #batches: Pick<Batch, 'base' | 'end'>[]
-  #committed: number
+  readonly #committed = new KeptOffset()
   #trimming: Promise<void> | undefined
   #stopped = false
 
   constructor(parts: EmbeddedParts, committed: number, mayTrimNow: () => boolean) {
     this.#parts = parts
-    this.#committed = committed
+    this.#committed.moveTo(committed)
     this.#mayTrimNow = mayTrimNow
     this.#batches = parts.logs.calls.basesBelow(committed).map((base) => ({ base, end: base + 1 }))
   }
 
   /** How far all is completed on disk: what others are told, and below which records may be removed. */
   get committed(): number {
-    return this.#committed
+    return this.#committed.offset
   }
 
   moveTo(committed: number): void {
-    this.#committed = committed
+    this.#committed.moveTo(committed)
   }
 
   add({ base, end }: Batch): void {
@@ -56,7 +57,7 @@ export class Trimmer {
 
   /** Removes what is left in the background, a little at a time. */
   start(): void {
-    if (this.#trimming || this.#stopped || this.#trimmable === 0) return
+    if (this.#trimming || this.#stopped || !this.#isLeft) return
     this.#trimming = this.#trimSome().catch((error: unknown) => {
       this.#parts.log.warn({ err: error }, 'completed calls cannot be removed now')
     })
@@ -68,9 +69,14 @@ export class Trimmer {
     await this.#trimming
   }
 
-  /** How many batches lie wholly below what is committed on disk. */
+  get #isLeft(): boolean {
+    return (this.#batches[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#committed.offset
+  }
+
+  /** How many batches may go. */
   get #trimmable(): number {
-    const first = this.#batches.findIndex(({ end }) => end > this.#committed)
+    const offset = this.#committed.before(performance.now())
+    const first = this.#batches.findIndex(({ end }) => end > offset)
     return first < 0 ? this.#batches.length : first
   }
 
@@ -78,12 +84,13 @@ export class Trimmer {
     try {
       do {
         await sleep(TRIM_EVERY_MS)
+        if (this.#trimmable === 0) continue
         const transaction = { nowMs: this.#parts.clock.now(), after: [] as (() => void)[] }
         await this.#parts.environment.commit(() => {
           if (!this.#stopped && this.#mayTrimNow()) this.trimNow(transaction, TRIM_BATCHES_MAX)
         })
         for (const change of transaction.after) change()
-      } while (!this.#stopped && this.#trimmable > 0)
+      } while (!this.#stopped && this.#isLeft)
     } finally {
       this.#trimming = undefined
     }

@@ -58,7 +58,7 @@ export class Checkpoints {
     const commit = this.commit(owned, true).catch((error: unknown) => {
       this.#parts.settings.log.warn({ err: error }, 'the last checkpoint could not be committed')
     })
-    const trim = commit.then(() => this.#trimmer.trim())
+    const trim = commit.then(() => this.#trimmer.trimAll())
     await Promise.race([trim, sleep(LAST_COMMIT_MS, undefined, abort).catch(() => undefined)])
     abort.abort()
   }

@@ -1,9 +1,11 @@
+import { KeptOffset } from '@posthaste/stream'
 import type { ConsumerInfo } from 'nats'
 import type { NatsParts } from './parts.js'
 
-/** Removes calls below what a group has completed. Every member does: it is little work, and harmless to do twice. */
+/** Removes calls below what a group has completed, a while later. Every member does: it is little work, and harmless to do twice. */
 export class Trimmer {
   readonly #parts: NatsParts
+  readonly #completed = new KeptOffset()
   #trimmedTo = 0
   #isTrimming = false
 
@@ -14,7 +16,8 @@ export class Trimmer {
   /** Nobody waits for it: it may be slow, or fail again and again. */
   async trim({ ack_floor }: ConsumerInfo): Promise<void> {
     const { connection, manager, naming, log } = this.#parts
-    const completed = ack_floor.stream_seq
+    this.#completed.moveTo(ack_floor.stream_seq)
+    const completed = this.#completed.before(performance.now())
     if (this.#isTrimming || completed <= this.#trimmedTo) return
     this.#isTrimming = true
     try {

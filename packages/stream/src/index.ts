@@ -13,6 +13,7 @@ export type {
   Progress,
   PullOptions,
 } from './consumer.js'
+export { KeptOffset } from './kept-offset.js'
 export { LOG_NAMES, type LogName, type NewRecord, type StoredRecord, type Turn } from './record.js'
 export type {
   Followed,

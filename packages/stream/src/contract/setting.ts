@@ -83,8 +83,8 @@ export class Setting {
   }
 
   /** Polls, for what a backend gives no signal of. */
-  async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-    const untilMs = performance.now() + this.waitMsMax
+  async until(what: string, isSo: () => Promise<boolean>, moreMs = 0): Promise<void> {
+    const untilMs = performance.now() + this.waitMsMax + moreMs
     while (!(await isSo())) {
       if (performance.now() > untilMs) throw new Error(`it did not come to pass that ${what}`)
       await sleep(10)
