@@ -23,8 +23,7 @@ let running: Promise<void> | undefined
 let isWatched = false
 let toldAtMs = Number.NEGATIVE_INFINITY
 
-// On Linux this is about the thread that asks, elsewhere about the whole process.
-if (process.platform === 'linux') setPriority(NICENESS)
+yieldProcessors()
 
 serveThread({
   async start() {
@@ -54,4 +53,15 @@ function tellProgress(): void {
   if (!feed || (!isWatched && nowMs - toldAtMs < TELL_EVERY_MS)) return
   toldAtMs = nowMs
   tell({ asOf: sharedTime(feed.asOfMs) } satisfies ViewProgress)
+}
+
+function yieldProcessors(): void {
+  // On Linux this is about the thread that asks, elsewhere about the whole process.
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(NICENESS)
+  } catch (error) {
+    // A sandbox may forbid it: nothing but speed depends on it.
+    log.debug({ err: error }, 'the priority of the view cannot be lowered')
+  }
 }
