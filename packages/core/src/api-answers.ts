@@ -1,6 +1,7 @@
-import { type Static, Type } from 'typebox'
+import type { Static } from 'typebox'
 import { ERRORS, type ErrorCode } from './errors.js'
 import { InstructionSchema } from './instruction-schema.js'
+import { Type } from './json-schema.js'
 import { INVOCATION_STATES } from './lifecycle.js'
 
 // What the API answers. A schema with an `$id` has a name of its own in the OpenAPI document. All are open: a client must
@@ -30,6 +31,7 @@ const AttemptSchema = Type.Object(
   {
     generation: Type.Integer({ minimum: 1 }),
     attempt: Type.Integer({ minimum: 1, description: 'Which of its generation.' }),
+    answered: Type.Optional(Count('How many attempts before it were answered; left out for none.')),
     startedAt: Time('When the call began.'),
     durationMs: Type.Number({ minimum: 0 }),
     status: Type.Optional(Type.Integer({ description: 'What the target answered.' })),
@@ -45,13 +47,15 @@ const responseFields = {
   bodyKept: Type.Boolean({ description: 'Whether it can be had: one beyond the limit is not kept.' }),
 }
 
-const { expiresAt, forwardTo, notBefore, retry, timeout } = InstructionSchema.properties
+const { expiresAt, forwardTo, notBefore, onFailure, onSuccess, retry, timeout } = InstructionSchema.properties
 
-const ShownInstructionSchema = Type.Object(
+export const ShownInstructionSchema = Type.Object(
   {
     headers: HeadersSchema,
     bodyBytes: Count('Size of the body.'),
     forwardTo,
+    onSuccess,
+    onFailure,
     notBefore,
     expiresAt,
     timeout,
@@ -65,19 +69,28 @@ const summaryFields = {
   state: State,
   generation: Type.Integer({ minimum: 1, description: '1 at first; a redrive starts the next one.' }),
   attemptsMade: Count('Calls made in this generation that have ended.'),
+  attemptsAnswered: Count('Of these, those that the target answered.'),
   createdAt: Time('When it was accepted.'),
   endedAt: Type.Optional(Time('When it came to its final state.')),
   nextAttemptAt: Type.Optional(Time('When the next call is due.')),
   target: Type.Optional(Type.String({ description: 'Missing, as the method, if the record could not be read.' })),
   method: Type.Optional(Type.String()),
   correlationId: CorrelationId,
-  parent: Type.Optional(Type.String({ description: 'The invocation whose response this one forwards.' })),
+  parent: Type.Optional(
+    Type.String({ description: 'The invocation whose end this one tells of, or the schedule that it is made for.' }),
+  ),
   failure: Type.Optional(FailureSchema),
   response: Type.Optional(Type.Object(responseFields)),
   forward: Type.Optional(
     Type.Object(
       { id: Type.Optional(Type.String()), refused: Type.Optional(Code) },
       { description: 'The invocation that forwards the response, or why there is none.' },
+    ),
+  ),
+  destination: Type.Optional(
+    Type.Object(
+      { id: Type.Optional(Type.String()), refused: Type.Optional(Code) },
+      { description: 'The invocation that tells onSuccess or onFailure, or why there is none.' },
     ),
   ),
   pendingChange: Type.Optional(

@@ -1,10 +1,11 @@
-import { type Static, type TSchema, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import type { Static, TSchema } from 'typebox'
+import { Compile } from 'typebox/schema'
 import { type ErrorCode, type FieldError, PosthasteError } from './errors.js'
 import { parseInstant } from './instant.js'
 import { readTime, schemaErrors } from './instruction.js'
 import { InstructionSchema } from './instruction-schema.js'
 import type { InvocationQuery } from './invocation.js'
+import { Type } from './json-schema.js'
 import { DEAD_LETTER_STATES, type InvocationState, PENDING_STATES } from './lifecycle.js'
 import { LIMITS } from './limits.js'
 import { checkUrl, originOf } from './url.js'
@@ -33,6 +34,7 @@ const Filter = <State extends InvocationState>(states: readonly State[]) =>
         Type.String({ description: 'A URL, whose query does not matter, or an origin alone for everything there.' }),
       ),
       correlationId: Type.Optional(Type.String()),
+      parent: Type.Optional(Type.String({ description: 'The invocation, or the schedule, that gave rise to them.' })),
       createdAfter: Type.Optional(Type.String({ description: 'Created from this RFC 3339 date-time on.' })),
       createdBefore: Type.Optional(Type.String({ description: 'Created before this RFC 3339 date-time.' })),
     },
@@ -132,6 +134,7 @@ function bulkRequestOf(input: BulkInput, states: readonly InvocationState[]): Bu
       states: filter.state ? [...new Set(filter.state)] : states,
       ...(target !== undefined && { target }),
       ...(filter.correlationId !== undefined && { correlationId: filter.correlationId }),
+      ...(filter.parent !== undefined && { parent: filter.parent }),
       ...(createdAfterMs !== undefined && { createdAfterMs }),
       ...(createdBeforeMs !== undefined && { createdBeforeMs }),
     },

@@ -1,12 +1,13 @@
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import type { Call } from './call.js'
 import { PosthasteError } from './errors.js'
 import { deriveId } from './ids.js'
 import { formatInstant, parseInstant } from './instant.js'
 import { checkContent, schemaErrors } from './instruction.js'
-import { CallDocumentSchema } from './instruction-schema.js'
+import { type CallDocument, CallDocumentSchema } from './instruction-schema.js'
 import { LIMITS } from './limits.js'
-import { bufferOf, joinLine, splitLine } from './line-record.js'
+import { joinLine, splitLine } from './line-record.js'
+import { readSchedule, writeSchedule } from './schedule-codec.js'
 
 /** The version of the record format that this code writes, and the newest that it reads. */
 export const RECORD_VERSION = 1
@@ -29,6 +30,8 @@ export function encodeCall(call: Call): Uint8Array {
     {
       v: RECORD_VERSION,
       id: call.id,
+      // Here, so that whoever peeks sees it.
+      schedule: call.schedule && writeSchedule(call.schedule),
       generation: call.generation === 1 ? undefined : call.generation,
       attempt: call.attempt === 1 ? undefined : call.attempt,
       acceptedAt: formatInstant(call.acceptedAtMs),
@@ -39,6 +42,8 @@ export function encodeCall(call: Call): Uint8Array {
       method: call.method,
       headers: call.headers,
       forwardTo: call.forwardTo,
+      onSuccess: call.onSuccess,
+      onFailure: call.onFailure,
       correlationId: call.correlationId,
       notBefore: call.notBeforeMs === undefined ? undefined : formatInstant(call.notBeforeMs),
       expiresAt: call.expiresAtMs === undefined ? undefined : formatInstant(call.expiresAtMs),
@@ -49,32 +54,16 @@ export function encodeCall(call: Call): Uint8Array {
         factor: retry.factor,
         maxDelay: retry.maxDelayMs === undefined ? undefined : `${retry.maxDelayMs}ms`,
         jitter: retry.jitter,
+        maxAge: retry.maxAgeMs === undefined ? undefined : `${retry.maxAgeMs}ms`,
+        statuses: retry.statuses,
+        errors: retry.errors,
       },
+      answered: call.answered || undefined,
+      since: call.sinceMs === undefined ? undefined : formatInstant(call.sinceMs),
       bodyBytes: call.body.length,
     },
     [call.body],
   )
-}
-
-const OWN_START = '{"v":1,"id":"'
-const ACCEPTED_START = '"acceptedAt":"'
-const TARGET_START = '"target":"'
-/** Where the target's origin ends at the latest in what `encodeCall` writes, but for very long names. */
-const PEEK_BYTES = 400
-
-/**
- * Reads the target's origin from a record that looks like one of `encodeCall`, without reading the rest; undefined if it
- * does not. It is good enough to put the record off as it is, not to call: nothing is checked.
- */
-export function peekOrigin(bytes: Uint8Array): string | undefined {
-  const start = bufferOf(bytes).toString('latin1', 0, PEEK_BYTES)
-  if (!start.startsWith(OWN_START)) return undefined
-  const found = start.indexOf(TARGET_START)
-  const accepted = start.indexOf(ACCEPTED_START)
-  if (accepted < 0 || found < accepted) return undefined
-  const target = found + TARGET_START.length
-  const end = start.indexOf('/', target + 'https://'.length)
-  return end < 0 ? undefined : start.slice(target, end)
 }
 
 export interface DecodedCall {
@@ -113,11 +102,13 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
   const acceptedAtMs = document.acceptedAt === undefined ? origin.appendedAtMs : parseInstant(document.acceptedAt)
   if (acceptedAtMs === undefined)
     throw new PosthasteError('invalid-time', '/acceptedAt: This is not an RFC 3339 date-time.')
+  const sinceMs = document.since === undefined ? undefined : parseInstant(document.since)
+  if (document.since !== undefined && sinceMs === undefined)
+    throw new PosthasteError('invalid-time', '/since: This is not an RFC 3339 date-time.')
   const content = checkContent(document, origin.appendedAtMs, {
     ownHeadersAllowed: true,
     bytes: rest,
-    // What was accepted stays so, even if the stream's clock is behind the accepter's.
-    latestMs: Math.max(acceptedAtMs, origin.appendedAtMs) + LIMITS.delayMsMax,
+    latestMs: latestMsOf(document, Math.max(acceptedAtMs, sinceMs ?? 0, origin.appendedAtMs)),
   })
   const call: Call = {
     id: document.id ?? deriveId(origin.appendedAtMs, origin.log, origin.partition, origin.offset),
@@ -127,8 +118,17 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
     depth: document.depth ?? 0,
     ...(document.parent !== undefined && { parent: document.parent }),
     ...(document.move !== undefined && { move: document.move }),
+    ...(document.answered && { answered: document.answered }),
+    ...(sinceMs !== undefined && { sinceMs }),
     ...content,
+    ...(document.schedule && { schedule: readSchedule(document.schedule, acceptedAtMs) }),
   }
   const relative = document.delay !== undefined || document.expiresIn !== undefined
   return { call, settled: document.id !== undefined && document.acceptedAt !== undefined && !relative }
+}
+
+/** The latest time that a record may name. What was accepted stays so, even if the stream's clock is behind the accepter's. */
+function latestMsOf({ move, schedule }: CallDocument, fromMs: number): number {
+  // What was moved was in range then. A schedule goes on for as long as it likes.
+  return move !== undefined || schedule ? Number.POSITIVE_INFINITY : fromMs + LIMITS.delayMsMax
 }

@@ -1,3 +1,4 @@
+import type { Destination } from './destination.js'
 import { parseDuration } from './duration.js'
 import type { Headers } from './headers.js'
 import { parseInstant } from './instant.js'
@@ -7,7 +8,7 @@ import type { RetryPolicy } from './retry-policy.js'
 import { maskedHeaders, maskedUrl } from './secrets.js'
 
 // How encodeCall begins and ends a line.
-const START = /^\{"v":1,"id":"([^"\\]+)",(?:"generation":(\d+),)?/
+const START = /^\{"v":1,"id":"([^"\\]+)",(?!"schedule":)(?:"generation":(\d+),)?/
 const START_TEXT = '{"v":1,"id":"'
 const START_CHARACTERS = 200
 const END = /"bodyBytes":\d+\}$/
@@ -19,7 +20,10 @@ export interface Bearer {
   readonly generation: number
 }
 
-/** Reads whose a record is that looks like one of `encodeCall`, and nothing else of it; undefined if it does not. */
+/**
+ * Reads whose a record is that looks like one of `encodeCall`, and nothing else of it; undefined if it does not, or is a
+ * tick of a schedule.
+ */
 export function peekBearer(record: Uint8Array): Bearer | undefined {
   const match = START.exec(bufferOf(record).toString('latin1', 0, START_CHARACTERS))
   return match ? { id: match[1] as string, generation: Number(match[2] ?? 1) } : undefined
@@ -52,6 +56,8 @@ interface Document {
   readonly parent?: string
   readonly headers?: Headers
   readonly forwardTo?: string
+  readonly onSuccess?: Destination
+  readonly onFailure?: Destination
   readonly notBefore?: string
   readonly expiresAt?: string
   readonly timeout?: string
@@ -76,12 +82,14 @@ export function readCallLine(line: Uint8Array): CallLine | undefined {
   }
 }
 
-function instructionOf({ bodyBytes, headers, retry, ...texts }: Document): ShownInstruction {
+function instructionOf({ bodyBytes, headers, onFailure, onSuccess, retry, ...texts }: Document): ShownInstruction {
   const { expiresAt, forwardTo, notBefore, timeout } = texts
   return without({
     headers: maskedHeaders(headers ?? {}),
     bodyBytes,
     forwardTo: forwardTo === undefined ? undefined : maskedUrl(forwardTo),
+    onSuccess: onSuccess && { ...onSuccess, url: maskedUrl(onSuccess.url) },
+    onFailure: onFailure && { ...onFailure, url: maskedUrl(onFailure.url) },
     notBeforeMs: instantOf(notBefore),
     expiresAtMs: instantOf(expiresAt),
     timeoutMs: durationOf(timeout),
@@ -89,9 +97,10 @@ function instructionOf({ bodyBytes, headers, retry, ...texts }: Document): Shown
   }) as unknown as ShownInstruction
 }
 
-function retryOf({ factor, initialDelay, jitter, maxAttempts, maxDelay }: NonNullable<Document['retry']>) {
-  const [initialDelayMs, maxDelayMs] = [durationOf(initialDelay), durationOf(maxDelay)]
-  return without({ maxAttempts, initialDelayMs, factor, maxDelayMs, jitter }) as Partial<RetryPolicy>
+function retryOf({ initialDelay, maxAge, maxDelay, ...same }: NonNullable<Document['retry']>): Partial<RetryPolicy> {
+  const { errors, factor, jitter, maxAttempts, statuses } = same
+  const [initialDelayMs, maxDelayMs, maxAgeMs] = [initialDelay, maxDelay, maxAge].map(durationOf)
+  return without({ maxAttempts, initialDelayMs, factor, maxDelayMs, jitter, maxAgeMs, statuses, errors })
 }
 
 const instantOf = (text: unknown): number | undefined => (typeof text === 'string' ? parseInstant(text) : undefined)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import { PosthasteError } from './errors.js'
+import { Type } from './json-schema.js'
 import { joinLine, splitLine } from './line-record.js'
 
 /**

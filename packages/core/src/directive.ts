@@ -1,8 +1,8 @@
-import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import type { Call } from './call.js'
 import { PosthasteError } from './errors.js'
 import { formatInstant, parseInstant } from './instant.js'
+import { Type } from './json-schema.js'
 import { joinLine, splitLine } from './line-record.js'
 
 /**
@@ -13,9 +13,10 @@ import { joinLine, splitLine } from './line-record.js'
 export interface Directive {
   readonly id: string
   readonly generation: number
-  /** The attempt that was waited for when it was asked. A move is of that attempt; a cancellation, of all from it on. */
+  /** The attempt that was waited for when it was asked. A move is of that attempt; anything else, of all from it on. */
   readonly attempt: number
-  readonly kind: 'cancel' | 'move'
+  /** To `pause` or to `resume` is for schedules. */
+  readonly kind: DirectiveKind
   /** Grows from one directive of an invocation to the next. */
   readonly number: number
   readonly askedAtMs: number
@@ -34,13 +35,16 @@ export interface Directive {
   readonly record: Uint8Array
 }
 
+export const DIRECTIVE_KINDS = ['cancel', 'move', 'pause', 'resume'] as const
+export type DirectiveKind = (typeof DIRECTIVE_KINDS)[number]
+
 const schema = Compile(
   Type.Object({
     v: Type.Integer(),
     id: Type.String(),
     generation: Type.Integer(),
     attempt: Type.Integer(),
-    kind: Type.Union([Type.Literal('cancel'), Type.Literal('move')]),
+    kind: Type.Enum([...DIRECTIVE_KINDS]),
     number: Type.Integer(),
     askedAt: Type.String(),
     due: Type.Optional(Type.String()),
@@ -71,19 +75,19 @@ export function keptUntilMs(nowMs: number, dueMs = nowMs, last?: Pick<Directive,
 }
 
 const NONE = new Uint8Array(0)
-const MOVE = ' move'
 
 /**
  * Under which key a directive stands on the control log: one for each kind. So a move that is asked for at the same moment
  * never takes the place of a cancellation which nobody has read yet.
  */
 export function directiveKey({ id, kind }: Pick<Directive, 'id' | 'kind'>): string {
-  return kind === 'move' ? id + MOVE : id
+  return kind === 'cancel' ? id : `${id} ${kind}`
 }
 
 /** What stands, or stood, under a key of the control log. */
 export function readDirectiveKey(key: string): Pick<Directive, 'id' | 'kind'> {
-  return key.endsWith(MOVE) ? { id: key.slice(0, -MOVE.length), kind: 'move' } : { id: key, kind: 'cancel' }
+  const kind = DIRECTIVE_KINDS.find((one) => key.endsWith(` ${one}`))
+  return kind ? { id: key.slice(0, -1 - kind.length), kind } : { id: key, kind: 'cancel' }
 }
 
 /** Whether all that a directive is about was due by now: what is not gone is on its way. */
@@ -102,23 +106,25 @@ export function prevails(one: Directive, other: Directive): boolean {
 }
 
 function ranksOf({ generation, isDone, kind, number }: Directive): number[] {
-  return [generation, Number(kind === 'cancel'), number, Number(isDone)]
+  return [generation, Number(kind === 'cancel'), number, DIRECTIVE_KINDS.indexOf(kind), Number(isDone)]
 }
 
 /**
  * What a directive makes of a record that comes.
  * - `call`: nothing, it is not about it.
- * - `cancel`, `move`: it is to be done.
+ * - `cancel`, `move`, `pause`, `resume`: it is to be done.
  * - `moved`: another record has taken its place.
  * - `over`: its turn has ended, or its generation.
  */
-export type Verdict = 'call' | 'cancel' | 'move' | 'moved' | 'over'
+export type Verdict = 'call' | DirectiveKind | 'moved' | 'over'
 
 /** Decides what a directive makes of the record of a call of the same invocation. */
 export function decideVerdict(call: Call, directive: Directive): Verdict {
   const { attempt, generation, isDone, kind, number, tooLate = number } = directive
+  // What is deleted never goes on.
+  if (kind === 'cancel' && call.schedule) return isDone ? 'over' : 'cancel'
   if (call.generation !== generation) return call.generation > generation ? 'call' : 'over'
-  if (kind === 'cancel') return isDone ? 'over' : 'cancel'
+  if (kind !== 'move') return isDone ? 'over' : kind
   if (call.attempt !== attempt) return call.attempt > attempt ? 'call' : 'over'
   if ((call.move ?? 0) >= tooLate) return 'call'
   return isDone ? 'moved' : 'move'

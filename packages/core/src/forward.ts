@@ -1,13 +1,13 @@
 import type { Call } from './call.js'
+import { childId, childOf, endHeaders } from './child.js'
 import { type Headers, isHeaderValue } from './headers.js'
-import { deriveId, idTimeMs } from './ids.js'
 import type { FinalState } from './lifecycle.js'
 import { LIMITS } from './limits.js'
 import { isTruncated, type Outcome, type TargetResponse } from './outcome.js'
 
 /** The id of the one forward of a generation: the same however often it is derived. */
 export function forwardId(call: Pick<Call, 'id' | 'generation' | 'acceptedAtMs'>): string {
-  return deriveId(idTimeMs(call.id) ?? call.acceptedAtMs, 'forward', call.id, call.generation)
+  return childId('forward', call)
 }
 
 /**
@@ -21,30 +21,16 @@ export function forwardOf(
   outcome: Outcome | undefined,
   nowMs: number,
 ): Call | undefined {
-  if (call.depth >= LIMITS.depthMax) return undefined
   const response = outcome?.kind === 'answered' ? outcome.response : undefined
-  return {
-    id: forwardId(call),
-    generation: 1,
-    attempt: 1,
-    acceptedAtMs: nowMs,
-    parent: call.id,
-    depth: call.depth + 1,
+  return childOf(call, 'forward', nowMs, {
     target: call.forwardTo,
-    method: 'POST',
     headers: {
       ...(response && bodyHeaders(response)),
-      'posthaste-id': call.id,
-      'posthaste-state': state,
-      ...(response && { 'posthaste-status': String(response.status) }),
-      ...(outcome && { 'posthaste-duration-seconds': (outcome.durationMs / 1000).toFixed(6) }),
-      ...(call.correlationId !== undefined && { 'posthaste-correlation-id': call.correlationId }),
-      ...(outcome?.kind === 'unanswered' && { 'posthaste-error': outcome.code }),
+      ...endHeaders(call, state, outcome),
       ...(response && isTruncated(response) && { 'posthaste-truncated': String(response.bodyBytes) }),
     },
     body: response?.body ?? new Uint8Array(0),
-    ...(call.correlationId !== undefined && { correlationId: call.correlationId }),
-  }
+  })
 }
 
 /** Far longer than any list of content codings. */

@@ -33,20 +33,24 @@ export {
   parseMove,
   parseTargetFilter,
 } from './api-requests.js'
+export { type Births, birthsOf } from './births.js'
 export type { Call } from './call.js'
 export {
   type DecodedCall,
   decodeCall,
   encodeCall,
-  peekOrigin,
   RECORD_VERSION,
   type RecordOrigin,
 } from './call-codec.js'
 export { type Bearer, type CallLine, callLineOf, peekBearer, readCallLine } from './call-line.js'
+export { peekExpiryMs, peekOrigin } from './call-peek.js'
+export { type Child, type ChildRole, type Children, childId } from './child.js'
 export { type Claim, claimKey, decodeClaim, encodeClaim, type KnownClaim, payloadHash } from './claim.js'
 export { type Clock, systemClock } from './clock.js'
+export { DESTINATION_FORMATS, type Destination } from './destination.js'
 export {
   type Directive,
+  type DirectiveKind,
   decideVerdict,
   decodeDirective,
   directiveKey,
@@ -86,12 +90,13 @@ export {
   journalEntryOf,
   outcomeOf,
 } from './journal-entry.js'
-export { attemptOf, type JournalLine, type JournalPeek, peekJournal, readJournalLine } from './journal-line.js'
+export { attemptOf, type JournalLine, type JournalPeek, peekJournal, readJournalLine, retryOf } from './journal-line.js'
 export {
   type Admission,
   DEAD_LETTER_STATES,
   decideAdmission,
   decideSequel,
+  expiryMsOf,
   type Failure,
   FINAL_STATES,
   type FinalState,
@@ -105,12 +110,55 @@ export {
   type Sequel,
   type TurnEnd,
 } from './lifecycle.js'
-export { acceptedRecordBytesMax, calledRecordBytesMax, LIMITS } from './limits.js'
+export { acceptedRecordBytesMax, calledRecordBytesMax, childRecordBytesMax, LIMITS } from './limits.js'
 export type { Log } from './log.js'
 export type { OffsetRange } from './offset-range.js'
 export { type Answered, isSuccess, isTruncated, type Outcome, type TargetResponse, type Unanswered } from './outcome.js'
-export { DEFAULT_RETRY_POLICY, type RetryPolicy, retryDelayMs } from './retry-policy.js'
+export {
+  CALL_ERRORS,
+  type CallError,
+  DEFAULT_RETRY_POLICY,
+  policyOf,
+  type RetryPolicy,
+  retryDelayMs,
+  retryDelayMsMax,
+  STATUSES_PATTERN,
+} from './retry-policy.js'
+export {
+  decideSteering,
+  decideTick,
+  firingId,
+  firingOf,
+  firstTick,
+  isTick,
+  MISSED_POLICIES,
+  nextTick,
+  type Schedule,
+  TICK_EVERY_MS,
+  type Tick,
+  type TickCall,
+  type TickSequel,
+} from './schedule.js'
+export {
+  DeletedScheduleSchema,
+  SCHEDULE_STATES,
+  type ScheduleDocument,
+  type ScheduleList,
+  ScheduleListSchema,
+  ScheduleSchema,
+  type ScheduleState,
+  SteeringSchema,
+} from './schedule-answers.js'
+export { parseSchedule, type ScheduleContent, ScheduleRequestSchema } from './schedule-request.js'
+export { lastTimeMs, nextTimeMs, type Timing, timesAfter } from './schedule-times.js'
 export { maskedHeaders, maskedUrl } from './secrets.js'
+export {
+  type ScheduleEnd,
+  type SchedulePage,
+  type ScheduleQuery,
+  type ShownSchedule,
+  shownSchedule,
+} from './shown-schedule.js'
 export {
   joinStandings,
   type Standing,

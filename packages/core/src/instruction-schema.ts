@@ -1,7 +1,11 @@
-import { type Static, Type } from 'typebox'
+import type { Static } from 'typebox'
 import { Settings } from 'typebox/system'
+import { DESTINATION_FORMATS } from './destination.js'
 import { ID_PATTERN } from './ids.js'
+import { Type } from './json-schema.js'
 import { LIMITS } from './limits.js'
+import { CALL_ERRORS, STATUSES_PATTERN } from './retry-policy.js'
+import { TickSchema } from './schedule-schema.js'
 
 // Eight unless told otherwise: too few to name every wrong field, for a union counts each of its branches.
 Settings.Set({ maxErrors: 128 })
@@ -33,9 +37,30 @@ const Retry = Type.Object(
         description: 'How much of each wait is left to chance: nothing, half of it, or all.',
       }),
     ),
+    maxAge: Type.Optional(Duration('No attempt begins later than this after the first one could be made.')),
+    statuses: Type.Optional(
+      Type.Array(
+        Type.Union([Type.Integer({ minimum: 300, maximum: 599 }), Type.String({ pattern: STATUSES_PATTERN })]),
+        {
+          maxItems: LIMITS.retryEntriesMax,
+          description: 'Which answers are tried again: 503, "5xx" or "502-599".',
+        },
+      ),
+    ),
+    errors: Type.Optional(
+      Type.Array(Type.Enum([...CALL_ERRORS]), {
+        maxItems: LIMITS.retryEntriesMax,
+        description: 'Which ends without a whole answer are tried again.',
+      }),
+    ),
   },
   Closed,
 )
+
+const destinationFields = { url: Type.String(), format: Type.Optional(Type.Enum([...DESTINATION_FORMATS])) }
+
+const Destination = (description: string, isClosed = true) =>
+  Type.Union([Type.String(), Type.Object(destinationFields, isClosed ? Closed : {})], { description })
 
 const instructionFields = {
   target: Type.String({ description: 'The absolute http or https URL to call.' }),
@@ -56,6 +81,8 @@ const instructionFields = {
     }),
   ),
   forwardTo: Type.Optional(Type.String({ description: 'The URL that gets the final response by POST.' })),
+  onSuccess: Type.Optional(Destination('The URL that gets a record of its success by POST, or that and its format.')),
+  onFailure: Type.Optional(Destination('The same for its failure, or when it has expired.')),
   correlationId: Type.Optional(
     Type.String({
       minLength: 1,
@@ -81,14 +108,20 @@ export const InstructionSchema = Type.Object(instructionFields, { ...Closed, $id
 export const CallDocumentSchema = Type.Object({
   ...instructionFields,
   retry: Type.Optional(Type.Object(Retry.properties)),
+  onSuccess: Type.Optional(Destination('', false)),
+  onFailure: Type.Optional(Destination('', false)),
   v: Type.Optional(Type.Integer({ minimum: 1 })),
   id: Type.Optional(Type.String({ pattern: ID_PATTERN })),
   generation: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
-  attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.retryAttemptsMax })),
+  // Of a schedule each tick is one.
+  attempt: Type.Optional(Type.Integer({ minimum: 1, maximum: 999_999_999 })),
+  answered: Type.Optional(Type.Integer({ minimum: 0, maximum: LIMITS.retryAttemptsMax })),
   acceptedAt: Type.Optional(Time('When the instruction was accepted.')),
+  since: Type.Optional(Time('When the first attempt could be made.')),
   parent: Type.Optional(Type.String({ pattern: ID_PATTERN })),
   move: Type.Optional(Type.Integer({ minimum: 0 })),
   depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
+  schedule: Type.Optional(TickSchema),
   bodyBytes: Type.Optional(Type.Integer({ minimum: 0 })),
 })
 

@@ -1,6 +1,7 @@
-import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
+import { Compile } from 'typebox/schema'
 import type { Call } from './call.js'
+import type { Destination } from './destination.js'
 import { parseDuration } from './duration.js'
 import { type FieldError, PosthasteError } from './errors.js'
 import { checkHeaders } from './headers.js'
@@ -14,7 +15,12 @@ const NO_BODY = new Uint8Array(0)
 const schema = Compile(InstructionSchema)
 
 /** What an instruction becomes once somebody says who it is: everything of a call but its identity. */
-export type CallContent = Omit<Call, 'id' | 'generation' | 'attempt' | 'acceptedAtMs' | 'parent' | 'move' | 'depth'>
+export type CallContent = Omit<Call, NotSaid>
+
+/** What no client says. */
+type NotSaid =
+  | ('id' | 'generation' | 'attempt' | 'answered' | 'acceptedAtMs' | 'sinceMs')
+  | ('parent' | 'move' | 'depth' | 'schedule')
 
 /**
  * Checks an instruction as a client sent it and returns it in the form in which it is called. `delay` and `expiresIn`
@@ -44,6 +50,8 @@ export function checkContent(
   if (body.type !== undefined && !('content-type' in headers)) headers['content-type'] = body.type
   const forwardTo =
     input.forwardTo === undefined ? undefined : checkUrl(input.forwardTo, undefined, '/forwardTo', errors)
+  const onSuccess = readDestination(input.onSuccess, '/onSuccess', errors)
+  const onFailure = readDestination(input.onFailure, '/onFailure', errors)
   const span = { nowMs, latestMs: options.latestMs }
   const notBeforeMs = readTime(input, 'notBefore', 'delay', span, errors)
   const expiresAtMs = readTime(input, 'expiresAt', 'expiresIn', span, errors)
@@ -63,6 +71,8 @@ export function checkContent(
     headers,
     body: body.bytes,
     ...(forwardTo !== undefined && { forwardTo }),
+    ...(onSuccess && { onSuccess }),
+    ...(onFailure && { onFailure }),
     ...(input.correlationId !== undefined && { correlationId: input.correlationId }),
     ...(notBeforeMs !== undefined && { notBeforeMs }),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
@@ -157,7 +167,8 @@ export function readTime(
   return ms
 }
 
-function readDuration(
+/** Reads a duration within bounds; what is wrong with it is added to `errors`. */
+export function readDuration(
   text: string | undefined,
   pointer: string,
   minMs: number,
@@ -182,20 +193,34 @@ function readDuration(
   return ms
 }
 
+function readDestination(
+  input: InstructionInput['onSuccess'],
+  pointer: string,
+  errors: FieldError[],
+): Destination | undefined {
+  if (input === undefined) return undefined
+  if (typeof input === 'string') return { url: checkUrl(input, undefined, pointer, errors), format: 'record' }
+  return { url: checkUrl(input.url, undefined, `${pointer}/url`, errors), format: input.format ?? 'record' }
+}
+
 function readRetry(input: NonNullable<InstructionInput['retry']>, errors: FieldError[]): Partial<RetryPolicy> {
   const initialDelayMs = readDuration(input.initialDelay, '/retry/initialDelay', 0, LIMITS.retryDelayMsMax, errors)
   const maxDelayMs = readDuration(input.maxDelay, '/retry/maxDelay', 0, LIMITS.retryDelayMsMax, errors)
+  const maxAgeMs = readDuration(input.maxAge, '/retry/maxAge', 1, LIMITS.retryAgeMsMax, errors)
   return {
     ...(input.maxAttempts !== undefined && { maxAttempts: input.maxAttempts }),
     ...(initialDelayMs !== undefined && { initialDelayMs }),
     ...(input.factor !== undefined && { factor: input.factor }),
     ...(maxDelayMs !== undefined && { maxDelayMs }),
     ...(input.jitter !== undefined && { jitter: input.jitter }),
+    ...(maxAgeMs !== undefined && { maxAgeMs }),
+    ...(input.statuses !== undefined && { statuses: input.statuses.map(String) }),
+    ...(input.errors !== undefined && { errors: input.errors }),
   }
 }
 
 /** Says what a schema found in our words: one error a field, the most telling one. */
-export function schemaErrors(found: readonly TLocalizedValidationError[]): FieldError[] {
+export function schemaErrors([, found]: [isRight: boolean, errors: TLocalizedValidationError[]]): FieldError[] {
   const byPointer = new Map<string, FieldError>()
   const add = (pointer: string, code: FieldError['code'], detail: string): void => {
     if (!byPointer.has(pointer)) byPointer.set(pointer, { pointer, code, detail })
@@ -209,12 +234,14 @@ export function schemaErrors(found: readonly TLocalizedValidationError[]): Field
       add(pointer, 'unknown-field', 'There is no such field.')
     } else if (pointer === '/method') {
       add(pointer, 'invalid-method', 'A method is a word in capital letters, such as POST.')
+    } else if (error.keyword === 'enum') {
+      add(pointer, 'invalid-field', `This must be one of ${error.params.allowedValues.join(', ')}.`)
     } else if (error.keyword === 'anyOf') {
       // The branches came before with a message each; the choice between them says it best.
       byPointer.set(pointer, {
         pointer,
         code: 'invalid-field',
-        detail: UNION_DETAIL[pointer.split('/').at(1) ?? ''] ?? 'This is none of the values allowed.',
+        detail: unionDetailOf(pointer) ?? 'This is none of the values allowed.',
       })
     } else if (error.keyword !== 'additionalProperties') {
       add(pointer, 'invalid-field', `This ${message}.`)
@@ -223,9 +250,20 @@ export function schemaErrors(found: readonly TLocalizedValidationError[]): Field
   return [...byPointer.values()]
 }
 
+function unionDetailOf(pointer: string): string | undefined {
+  const [, field = '', member] = pointer.split('/')
+  return UNION_DETAIL[`${field}/${member}`] ?? UNION_DETAIL[field]
+}
+
+const DESTINATION_DETAIL =
+  'This must be a URL, or an object with a url, and a format if you like: record or cloudevents.'
+
 const UNION_DETAIL: Readonly<Record<string, string>> = {
   headers: 'A header is a string or a list of strings.',
   query: 'A query parameter is a string, a number, true or false, or a list of these.',
   bodyEncoding: 'This must be "json", "text" or "base64".',
-  retry: 'This must be "none", "equal" or "full".',
+  onSuccess: DESTINATION_DETAIL,
+  onFailure: DESTINATION_DETAIL,
+  'retry/jitter': 'This must be "none", "equal" or "full".',
+  'retry/statuses': 'This must be a status, a class or a range of them, from 300 to 599: 503, "5xx" or "502-599".',
 }

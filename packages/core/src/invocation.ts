@@ -1,5 +1,6 @@
+import type { Children } from './child.js'
+import type { Destination } from './destination.js'
 import type { Directive } from './directive.js'
-import type { ErrorCode } from './errors.js'
 import type { Headers } from './headers.js'
 import type { Failure, InvocationState } from './lifecycle.js'
 import type { RetryPolicy } from './retry-policy.js'
@@ -8,7 +9,7 @@ import type { RetryPolicy } from './retry-policy.js'
  * What is shown of an invocation: without secrets. Times in milliseconds since the Unix epoch. `target` and `method` are
  * missing only where a record could not be read.
  */
-export interface Invocation {
+export interface Invocation extends Children {
   readonly id: string
   readonly state: InvocationState
   /** 1 at first; a redrive starts the next one. */
@@ -20,7 +21,7 @@ export interface Invocation {
   readonly target?: string
   readonly method?: string
   readonly correlationId?: string
-  /** The invocation whose response this one forwards. */
+  /** The invocation whose end this one tells of, or the schedule that it is made for. */
   readonly parent?: string
   /** Missing where nothing but the journal is left. */
   readonly instruction?: ShownInstruction
@@ -30,8 +31,6 @@ export interface Invocation {
   readonly failure?: Failure
   /** Of the last attempt that was answered. */
   readonly response?: ShownResponse
-  /** The forward that its end gave rise to, or why there is none. */
-  readonly forward?: { readonly id: string } | { readonly refused: ErrorCode }
   /** What was asked of it while it goes on. */
   readonly directive?: Pick<Directive, 'kind' | 'dueMs' | 'isDone'>
 }
@@ -41,6 +40,8 @@ export interface ShownInstruction {
   readonly headers: Headers
   readonly bodyBytes: number
   readonly forwardTo?: string
+  readonly onSuccess?: Destination
+  readonly onFailure?: Destination
   readonly notBeforeMs?: number
   readonly expiresAtMs?: number
   readonly timeoutMs?: number
@@ -50,6 +51,8 @@ export interface ShownInstruction {
 export interface Attempt {
   readonly generation: number
   readonly attempt: number
+  /** How many before it, of its generation, were answered; left out for none. */
+  readonly answered?: number
   readonly startedAtMs: number
   readonly durationMs: number
   readonly status?: number
@@ -98,6 +101,8 @@ export interface InvocationQuery {
   /** A URL, whose query does not matter, or an origin alone (`https://host`), for everything there. */
   readonly target?: string
   readonly correlationId?: string
+  /** Those that this invocation, or schedule, gave rise to. */
+  readonly parent?: string
   /** From this time on. */
   readonly createdAfterMs?: number
   /** Up to this time, and not at it. */

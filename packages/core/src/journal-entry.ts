@@ -1,38 +1,46 @@
-import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import type { Call } from './call.js'
-import { type ErrorCode, PosthasteError } from './errors.js'
+import type { Children } from './child.js'
+import { PosthasteError } from './errors.js'
 import { type Headers, newHeaders } from './headers.js'
 import { formatInstant, parseInstant } from './instant.js'
+import { Type } from './json-schema.js'
 import type { Failure, JournalState } from './lifecycle.js'
 import { LIMITS } from './limits.js'
 import { joinLine, splitLine } from './line-record.js'
 import type { Outcome } from './outcome.js'
+import type { Tick } from './schedule.js'
+import { isTick, tickOf } from './schedule.js'
+import { readTick, TickEntrySchema, writeTick } from './schedule-codec.js'
 
 /**
  * One thing that happened to an invocation. It says enough of the instruction to show the invocation by itself, and a
  * dead letter holds the record as it was, so that it can be put right and sent again. Times in milliseconds since the
  * Unix epoch.
  */
-export interface JournalEntry {
+export interface JournalEntry extends Children {
   readonly id: string
   readonly generation: number
   readonly attempt: number
   readonly atMs: number
   readonly state: JournalState
   readonly acceptedAtMs: number
+  /** Of a tick: what it did. */
+  readonly tick?: Tick
   readonly target?: string
   readonly method?: string
   readonly correlationId?: string
   readonly parent?: string
+  /** How many attempts before this one, of its generation, were answered; left out for none. */
+  readonly answered?: number
   readonly startedAtMs?: number
   readonly durationMs?: number
   /** The listener that wrote it: that made the attempt, if there was one. */
   readonly listener?: string
   readonly failure?: Failure
   readonly nextAttemptAtMs?: number
-  /** The forward that this final state gave rise to, or why there is none. */
-  readonly forward?: { readonly id: string } | { readonly refused: ErrorCode }
+  /** Of what is tried again: when the first attempt of its generation could be made. */
+  readonly sinceMs?: number
   readonly response?: { readonly status: number; readonly headers: Headers; readonly bodyBytes: number }
   readonly responseBody: Uint8Array
   /**
@@ -45,6 +53,8 @@ export interface JournalEntry {
 const Bytes = Type.Integer({ minimum: 0 })
 const Text = Type.Optional(Type.String())
 
+const Child = Type.Optional(Type.Object({ id: Text, refused: Text }))
+
 const schema = Compile(
   Type.Object({
     v: Type.Integer(),
@@ -54,16 +64,20 @@ const schema = Compile(
     state: Type.String(),
     at: Type.String(),
     acceptedAt: Type.String(),
+    tick: Type.Optional(TickEntrySchema),
     target: Text,
     method: Text,
     correlationId: Text,
     parent: Text,
+    answered: Type.Optional(Type.Integer()),
     startedAt: Text,
     durationMs: Type.Optional(Type.Number()),
     listener: Text,
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
     nextAttemptAt: Text,
-    forward: Type.Optional(Type.Object({ id: Text, refused: Text })),
+    since: Text,
+    forward: Child,
+    destination: Child,
     response: Type.Optional(Type.Object({ status: Type.Integer(), headers: Type.Object({}), bodyBytes: Bytes })),
     responseBytes: Bytes,
     recordBytes: Bytes,
@@ -80,8 +94,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** What a journal entry says beside the call and its outcome. */
 export type Happening = Mutable<
-  Pick<JournalEntry, 'atMs' | 'state' | 'startedAtMs' | 'failure' | 'nextAttemptAtMs' | 'forward' | 'listener'> &
-    Partial<Pick<JournalEntry, 'record'>>
+  Pick<JournalEntry, 'atMs' | 'state' | 'startedAtMs' | 'failure' | 'nextAttemptAtMs' | 'sinceMs' | 'listener'> &
+    Partial<Pick<JournalEntry, 'record' | 'tick'>>
 >
 
 /** The entry for an attempt of `call`, or for a final state without one. */
@@ -99,8 +113,12 @@ export function journalEntryOf(call: Call, what: Happening, outcome: Outcome | u
     responseBody: response?.body ?? NONE,
     record: what.record ?? NONE,
   }
+  // Whoever reads it is to see that it is of a schedule.
+  const tick = what.tick ?? (isTick(call) ? tickOf(call.schedule, 'waited') : undefined)
+  if (tick) entry.tick = tick
   if (call.correlationId !== undefined) entry.correlationId = call.correlationId
   if (call.parent !== undefined) entry.parent = call.parent
+  if (call.answered !== undefined) entry.answered = call.answered
   if (outcome) {
     entry.startedAtMs = outcome.startedAtMs
     entry.durationMs = outcome.durationMs
@@ -109,7 +127,7 @@ export function journalEntryOf(call: Call, what: Happening, outcome: Outcome | u
   if (what.listener !== undefined) entry.listener = what.listener
   if (what.failure) entry.failure = { ...what.failure, detail: what.failure.detail.slice(0, DETAIL_LENGTH_MAX) }
   if (what.nextAttemptAtMs !== undefined) entry.nextAttemptAtMs = what.nextAttemptAtMs
-  if (what.forward) entry.forward = what.forward
+  if (what.sinceMs !== undefined) entry.sinceMs = what.sinceMs
   if (response) {
     const { bodyBytes, headers, status } = response
     entry.response = { status, headers: keptHeaders(headers), bodyBytes }
@@ -150,7 +168,7 @@ function keptHeaders(headers: Headers): Headers {
 
 /** Writes an entry as a record: one line of JSON, then the response's body and the dead letter's record. */
 export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
-  const { startedAtMs, nextAttemptAtMs, responseBody, record } = entry
+  const { startedAtMs, nextAttemptAtMs, responseBody, record, sinceMs } = entry
   return joinLine(
     {
       v: 1,
@@ -160,16 +178,21 @@ export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
       state: entry.state,
       at: formatInstant(entry.atMs),
       acceptedAt: formatInstant(entry.acceptedAtMs),
+      // Here, so that whoever peeks sees it.
+      tick: entry.tick && writeTick(entry.tick),
       target: entry.target,
       method: entry.method,
       correlationId: entry.correlationId,
       parent: entry.parent,
+      answered: entry.answered,
       startedAt: startedAtMs === undefined ? undefined : formatInstant(startedAtMs),
       durationMs: entry.durationMs,
       listener: entry.listener,
       failure: entry.failure,
       nextAttemptAt: nextAttemptAtMs === undefined ? undefined : formatInstant(nextAttemptAtMs),
+      since: sinceMs === undefined ? undefined : formatInstant(sinceMs),
       forward: entry.forward,
+      destination: entry.destination,
       response: entry.response,
       responseBytes: responseBody.length,
       recordBytes: record.length,
@@ -188,14 +211,17 @@ export function decodeJournalEntry(bytes: Uint8Array): JournalEntry {
   if (!rest || !schema.Check(document) || document.responseBytes + document.recordBytes !== rest.length) {
     throw new PosthasteError('record-unreadable', 'This is not a journal entry.')
   }
-  const { v: _, at, acceptedAt, startedAt, nextAttemptAt, responseBytes, recordBytes, bytes: __, ...same } = document
+  const { v: _, at, acceptedAt, startedAt, nextAttemptAt, since, ...others } = document
+  const { tick, responseBytes, recordBytes, bytes: __, ...same } = others
   return {
     // What the schema leaves open, such as the words for states, is as encodeJournalEntry wrote it.
-    ...(same as Omit<JournalEntry, 'atMs' | 'acceptedAtMs' | 'responseBody' | 'record'>),
+    ...(same as Omit<JournalEntry, 'atMs' | 'acceptedAtMs' | 'tick' | 'responseBody' | 'record'>),
     atMs: readInstant(at),
     acceptedAtMs: readInstant(acceptedAt),
+    ...(tick && { tick: readTick(tick, readInstant) }),
     ...(startedAt !== undefined && { startedAtMs: readInstant(startedAt) }),
     ...(nextAttemptAt !== undefined && { nextAttemptAtMs: readInstant(nextAttemptAt) }),
+    ...(since !== undefined && { sinceMs: readInstant(since) }),
     responseBody: rest.subarray(0, responseBytes),
     record: rest.subarray(responseBytes),
   }

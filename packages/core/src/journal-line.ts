@@ -1,27 +1,31 @@
+import type { Call } from './call.js'
+import type { Children } from './child.js'
 import type { Headers } from './headers.js'
 import type { Attempt } from './invocation.js'
-import type { JournalEntry } from './journal-entry.js'
 import { type Failure, INVOCATION_STATES, type JournalState } from './lifecycle.js'
 import { bufferOf, firstLineBytes } from './line-record.js'
+import type { TickEntry } from './schedule-codec.js'
 
 /** The first line of a journal record as it stands there, times as text. `decodeJournalEntry` says what it means. */
-export interface JournalLine {
+export interface JournalLine extends Children {
   readonly id: string
   readonly generation: number
   readonly attempt: number
   readonly state: JournalState
   readonly at: string
   readonly acceptedAt: string
+  readonly tick?: TickEntry
   readonly target?: string
   readonly method?: string
   readonly correlationId?: string
   readonly parent?: string
+  readonly answered?: number
   readonly startedAt?: string
   readonly durationMs?: number
   readonly listener?: string
   readonly failure?: Failure
   readonly nextAttemptAt?: string
-  readonly forward?: NonNullable<JournalEntry['forward']>
+  readonly since?: string
   readonly response?: { readonly status: number; readonly headers: Headers; readonly bodyBytes: number }
   readonly responseBytes: number
   readonly recordBytes: number
@@ -35,8 +39,11 @@ export interface JournalPeek {
   readonly state: JournalState
   readonly atMs: number
   readonly acceptedAtMs: number
+  /** Whether it is of a schedule. */
+  readonly isTick: boolean
   readonly target: string | undefined
   readonly correlationId: string | undefined
+  readonly parent: string | undefined
   /** The bytes of the first line, and of the two parts that stand behind it. */
   readonly lineBytes: number
   readonly responseBytes: number
@@ -49,7 +56,7 @@ const ID_LENGTH_MAX = 256
 
 // How encodeJournalEntry begins and ends a line.
 const START =
-  /^\{"v":1,"id":"([^"\\]+)","generation":(\d+),"attempt":(\d+),"state":"([a-z]+)","at":"([^"\\]+)","acceptedAt":"([^"\\]+)"(?:,"target":"([^"\\]+)")?(?:,"method":"[^"\\]+")?(?:,"correlationId":"([^"\\]+)")?,"(?!target"|method"|correlationId")/
+  /^\{"v":1,"id":"([^"\\]+)","generation":(\d+),"attempt":(\d+),"state":"([a-z]+)","at":"([^"\\]+)","acceptedAt":"([^"\\]+)"(,"tick":\{[^{}]*\})?(?:,"target":"([^"\\]+)")?(?:,"method":"[^"\\]+")?(?:,"correlationId":"([^"\\]+)")?(?:,"parent":"([^"\\]+)")?,"(?!tick"|target"|method"|correlationId"|parent")/
 const END = /"responseBytes":(\d+),"recordBytes":(\d+),"bytes":\d+\}$/
 const END_CHARACTERS = 80
 
@@ -70,8 +77,10 @@ export function peekJournal(record: Uint8Array): JournalPeek | undefined {
     state: start[4] as JournalState,
     atMs: Date.parse(start[5] as string),
     acceptedAtMs: Date.parse(start[6] as string),
-    target: start[7],
-    correlationId: start[8],
+    isTick: start[7] !== undefined,
+    target: start[8],
+    correlationId: start[9],
+    parent: start[10],
     lineBytes,
     responseBytes: Number(end[1]),
     recordBytes: Number(end[2]),
@@ -90,11 +99,12 @@ export function readJournalLine(record: Uint8Array): JournalLine | undefined {
 
 /** The attempt that an entry tells of; undefined if its turn ended without one. */
 export function attemptOf(line: JournalLine): Attempt | undefined {
-  const { attempt, durationMs = 0, failure, generation, listener, response, startedAt } = line
+  const { answered, attempt, durationMs = 0, failure, generation, listener, response, startedAt } = line
   if (startedAt === undefined) return undefined
   return {
     generation,
     attempt,
+    ...(answered !== undefined && { answered }),
     startedAtMs: Date.parse(startedAt),
     durationMs,
     ...(response && { status: response.status }),
@@ -103,15 +113,26 @@ export function attemptOf(line: JournalLine): Attempt | undefined {
   }
 }
 
+/** What a retry is told of the attempts before it, by the line of the last one; nothing if that was tried no more. */
+export function retryOf({ answered = 0, response, since }: JournalLine): Pick<Call, 'answered' | 'sinceMs'> {
+  const answers = answered + (response ? 1 : 0)
+  return {
+    ...(answers > 0 && { answered: answers }),
+    ...(since !== undefined && { sinceMs: Date.parse(since) }),
+  }
+}
+
 /** As `peekJournal`, of a line that is written otherwise: by another version, or with words that JSON escapes. */
 function peekWhole(record: Uint8Array, lineBytes: number): JournalPeek | undefined {
   const line = readJournalLine(record)
   if (typeof line !== 'object' || line === null) return undefined
-  const { acceptedAt, at, attempt, correlationId, generation, id, recordBytes, responseBytes, state, target } = line
+  const { acceptedAt, at, attempt, correlationId, generation, id, parent, state, target } = line
+  const { recordBytes, responseBytes } = line
   return {
-    ...{ id, generation, attempt, state, target, correlationId, responseBytes, recordBytes },
+    ...{ id, generation, attempt, state, target, correlationId, parent, responseBytes, recordBytes },
     atMs: Date.parse(at),
     acceptedAtMs: Date.parse(acceptedAt),
+    isTick: line.tick !== undefined,
     lineBytes,
   }
 }

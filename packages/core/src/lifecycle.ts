@@ -1,7 +1,8 @@
 import type { Call } from './call.js'
-import { ERRORS, type ErrorCode } from './errors.js'
+import type { ErrorCode } from './errors.js'
 import { isSuccess, type Outcome } from './outcome.js'
-import { type RetryPolicy, retryDelayMs } from './retry-policy.js'
+import { type CallError, isStatusOf, type RetryPolicy, retryDelayMs } from './retry-policy.js'
+import { wishOf } from './target-wish.js'
 
 /**
  * The life of an invocation, as the journal records it. Each entry is written in the same step as what follows from it.
@@ -53,44 +54,80 @@ export type Admission =
   | { readonly kind: 'defer'; readonly dueMs: number }
   | { readonly kind: 'expire' }
 
-export function decideAdmission(call: Call, nowMs: number): Admission {
-  if (call.expiresAtMs !== undefined && call.expiresAtMs <= nowMs) return { kind: 'expire' }
+/** What says when a call may be made. */
+export interface CallTimes {
+  readonly attempt: number
+  readonly acceptedAtMs: number
+  readonly sinceMs?: number | undefined
+  readonly notBeforeMs?: number | undefined
+  readonly expiresAtMs?: number | undefined
+}
+
+export function decideAdmission(
+  call: CallTimes,
+  { maxAgeMs }: Pick<RetryPolicy, 'maxAgeMs'>,
+  nowMs: number,
+): Admission {
+  if (expiryMsOf(call, maxAgeMs) <= nowMs) return { kind: 'expire' }
   if (call.notBeforeMs !== undefined && call.notBeforeMs > nowMs) return { kind: 'defer', dueMs: call.notBeforeMs }
   return { kind: 'call' }
+}
+
+/** From when on a call is not made any more: its own time, or when it has grown too old. */
+export function expiryMsOf(call: CallTimes, maxAgeMs: number): number {
+  return Math.min(call.expiresAtMs ?? Number.POSITIVE_INFINITY, sinceMsOf(call) + maxAgeMs)
+}
+
+/** When the first attempt of a generation could be made: what its age counts from. */
+function sinceMsOf({ acceptedAtMs, attempt, notBeforeMs = acceptedAtMs, sinceMs }: CallTimes): number {
+  // The first attempt may still be put off.
+  return attempt > 1 && sinceMs !== undefined ? sinceMs : Math.max(sinceMs ?? acceptedAtMs, notBeforeMs)
 }
 
 /** What follows from an attempt. */
 export type Sequel =
   | { readonly state: 'succeeded' }
   | { readonly state: 'failed' | 'expired' | 'cancelled'; readonly failure: Failure }
-  | { readonly state: 'retrying'; readonly failure: Failure; readonly dueMs: number; readonly next: Call }
+  | { readonly state: 'retrying'; readonly failure: Failure; readonly dueMs: number; readonly next: Retry }
+
+/** The call of another attempt, which says how old it is. */
+export type Retry = Call & Required<Pick<Call, 'sinceMs'>>
 
 /**
- * Decides what follows from the attempt that `call` asked for. `random` is a number in [0, 1) for the jitter.
- * Statuses that are tried again: 5xx but 501, 408, 425 and 429; so is whatever ended without an answer.
+ * Decides what follows from the attempt that `call` asked for. `random` is a number in [0, 1) for the jitter. What the
+ * target wishes comes before the policy, but within its attempts and its age; a success that cannot be tried again stays one.
  */
 export function decideSequel(call: Call, outcome: Outcome, policy: RetryPolicy, nowMs: number, random: number): Sequel {
-  if (isSuccess(outcome)) return { state: 'succeeded' }
+  const isAnswered = outcome.kind === 'answered'
+  const wish = isAnswered ? wishOf(outcome.response.headers, nowMs) : {}
+  const isSucceeded = isSuccess(outcome)
+  if (isSucceeded && !wish.isAgain) return { state: 'succeeded' }
   const failure = failureOf(outcome)
   if (failure.code === 'cancelled') return { state: 'cancelled', failure }
-  if (!isRetriable(outcome) || call.attempt >= policy.maxAttempts) return { state: 'failed', failure }
-  const dueMs = nowMs + retryDelayMs(policy, call.attempt, random)
-  if (call.expiresAtMs !== undefined && dueMs >= call.expiresAtMs) return { state: 'expired', failure }
-  return { state: 'retrying', failure, dueMs, next: nextAttempt(call, dueMs) }
+  const end = (state: 'failed' | 'expired'): Sequel => (isSucceeded ? { state: 'succeeded' } : { state, failure })
+  const isAgain = wish.isAgain ?? isRetriable(outcome, policy)
+  if (!isAgain || call.attempt >= policy.maxAttempts) return end('failed')
+  const delayMs = wish.delayMs ?? retryDelayMs(policy, call.attempt, random)
+  const dueMs = nowMs + Math.max(delayMs, wish.delayMsMin ?? 0)
+  if (dueMs >= expiryMsOf(call, policy.maxAgeMs)) return end('expired')
+  return { state: 'retrying', failure, dueMs, next: nextAttempt(call, dueMs, isAnswered) }
 }
 
 /** The call once more, as the next attempt. What moved this one has nothing to do with it. */
-export function nextAttempt({ move: _, ...call }: Call, dueMs: number): Call {
-  return { ...call, attempt: call.attempt + 1, notBeforeMs: dueMs }
+export function nextAttempt({ move: _, ...call }: Call, dueMs: number, wasAnswered: boolean): Retry {
+  const answered = (call.answered ?? 0) + Number(wasAnswered)
+  const counted = answered > 0 ? { ...call, answered } : call
+  return { ...counted, attempt: call.attempt + 1, sinceMs: sinceMsOf(call), notBeforeMs: dueMs }
 }
 
 function failureOf(outcome: Outcome): Failure {
   if (outcome.kind === 'unanswered') return { code: outcome.code, detail: outcome.detail }
-  return { code: 'status', detail: `The target answered ${outcome.response.status}.` }
+  const detail = `The target answered ${outcome.response.status}.`
+  if (isSuccess(outcome)) return { code: 'asked-again', detail: `${detail} It asked for another attempt.` }
+  return { code: 'status', detail }
 }
 
-function isRetriable(outcome: Outcome): boolean {
-  if (outcome.kind === 'unanswered') return ERRORS[outcome.code].retriable
-  const { status } = outcome.response
-  return (status >= 500 && status !== 501) || status === 408 || status === 425 || status === 429
+function isRetriable(outcome: Outcome, policy: RetryPolicy): boolean {
+  if (outcome.kind === 'answered') return isStatusOf(policy, outcome.response.status)
+  return policy.errors.includes(outcome.code as CallError)
 }

@@ -22,6 +22,15 @@ export const LIMITS = {
   retryAttemptsMax: 100,
   retryDelayMsMax: 7 * DAY_MS,
   retryFactorMax: 10,
+  retryAgeMsMax: 366 * DAY_MS,
+  /** Entries of a list of statuses, or of errors, that are tried again. */
+  retryEntriesMax: 100,
+  scheduleEveryMsMin: 1_000,
+  cronLengthMax: 256,
+  /** Coming times of a schedule that are shown. */
+  scheduleRunsMax: 100,
+  /** What one request for a list of schedules answers. */
+  listSchedulesMax: 100,
   /** How many invocations may give rise to one another before the chain is cut. */
   depthMax: 8,
   /** An instruction as a record, its body included, unless the stream takes less. */
@@ -55,6 +64,14 @@ const ENVELOPE_BYTES = 96 * KIB
  */
 export function acceptedRecordBytesMax(streamRecordBytesMax: number, responseBytesMax: number): number {
   return Math.min(LIMITS.recordBytesMax, streamRecordBytesMax - responseBytesMax - ENVELOPE_BYTES)
+}
+
+/**
+ * The size of the largest record that an end gives rise to, in bytes, so that it has room for retries as what was accepted.
+ * `calledBytesMax` is that of the largest to call.
+ */
+export function childRecordBytesMax(calledBytesMax: number): number {
+  return calledBytesMax - RETRY_BYTES
 }
 
 /** The size of the largest record to call, in bytes: the largest that is accepted has retries too. */

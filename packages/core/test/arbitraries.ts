@@ -1,5 +1,12 @@
 import fc from 'fast-check'
-import type { Call, Claim, Directive, JournalEntry, RetryPolicy } from '../src/index.js'
+import {
+  CALL_ERRORS,
+  type Call,
+  type Claim,
+  type Directive,
+  type JournalEntry,
+  type RetryPolicy,
+} from '../src/index.js'
 
 export const NOW_MS = Date.parse('2026-06-01T12:00:00Z')
 export const DAY_MS = 86_400_000
@@ -125,8 +132,15 @@ const retryFields = fc.record(
     factor: fc.double({ min: 1, max: 10, noNaN: true }),
     maxDelay: fc.constantFrom('0ms', '5m', 'P7D'),
     jitter: fc.constantFrom('none', 'equal', 'full'),
+    maxAge: fc.constantFrom('1ms', '1d', '366d'),
+    statuses: fc.array(fc.constantFrom<string | number>(300, 599, '429', '5xx', '4xx', '502-599', '3xx-4xx')),
+    errors: fc.subarray([...CALL_ERRORS]),
   },
   { requiredKeys: [] },
+)
+const destination = fc.oneof(
+  url,
+  fc.record({ url, format: fc.constantFrom('record', 'cloudevents') }, { requiredKeys: ['url'] }),
 )
 
 /** Instructions that must be accepted at NOW_MS. */
@@ -139,6 +153,8 @@ export const validInstruction = fc
         headers,
         query,
         forwardTo: url,
+        onSuccess: destination,
+        onFailure: destination,
         correlationId,
         timeout: fc.constantFrom('1ms', '1h'),
         retry: retryFields,
@@ -160,6 +176,7 @@ export const nearlyValidInstruction = fc
         fc.oneof(
           fc.constantFrom('target', 'method', 'headers', 'query', 'body', 'bodyEncoding', 'forwardTo', 'correlationId'),
           fc.constantFrom('notBefore', 'delay', 'timeout', 'expiresAt', 'expiresIn', 'retry', 'extra', '__proto__'),
+          fc.constantFrom('onSuccess', 'onFailure'),
         ),
         fc.oneof(anyJson, hostileText, fc.dictionary(fc.oneof(headerName, hostileText), anyJson, { maxKeys: 3 })),
       ),
@@ -181,9 +198,13 @@ const policy = fc.record<Partial<RetryPolicy>>(
     factor: fc.double({ min: 1, max: 10, noNaN: true }),
     maxDelayMs: fc.integer({ min: 0, max: 7 * DAY_MS }),
     jitter: fc.constantFrom('none', 'equal', 'full'),
+    maxAgeMs: fc.integer({ min: 1, max: 366 * DAY_MS }),
+    statuses: fc.array(fc.constantFrom('429', '5xx', '502-599')),
+    errors: fc.subarray([...CALL_ERRORS]),
   },
   { requiredKeys: [] },
 ) as fc.Arbitrary<Partial<RetryPolicy>>
+const calledDestination = fc.record({ url: calledUrl, format: fc.constantFrom('record', 'cloudevents') })
 
 /** Calls that a stream may hold at NOW_MS. */
 export const validCall = fc.record(
@@ -200,6 +221,10 @@ export const validCall = fc.record(
     headers: fc.dictionary(fc.oneof(headerName, fc.constant('posthaste-state')), headerValue, { maxKeys: 4 }),
     body: bytesOf(200),
     forwardTo: calledUrl,
+    onSuccess: calledDestination,
+    onFailure: calledDestination,
+    answered: fc.integer({ min: 1, max: 100 }),
+    sinceMs: instant(-400, 0),
     correlationId,
     notBeforeMs: instant(-10, 100),
     expiresAtMs: instant(101, 366),
@@ -208,6 +233,8 @@ export const validCall = fc.record(
   },
   { requiredKeys: ['id', 'generation', 'attempt', 'acceptedAtMs', 'depth', 'target', 'method', 'headers', 'body'] },
 ) as fc.Arbitrary<Call>
+
+const child = fc.oneof(fc.record({ id }), fc.record({ refused: fc.constant('depth-exceeded') }))
 
 /** Journal entries as a listener may write them. */
 export const validJournalEntry = fc.record(
@@ -218,6 +245,10 @@ export const validJournalEntry = fc.record(
     atMs: instant(0, 1),
     state: fc.constantFrom('scheduled', 'running', 'retrying', 'succeeded', 'failed', 'expired', 'cancelled'),
     acceptedAtMs: instant(-400, 0),
+    tick: fc.record(
+      { did: fc.constantFrom('waited', 'fired', 'paused'), afterMs: instant(-400, 0), firedMs: instant(-400, 0) },
+      { requiredKeys: ['did', 'afterMs'] },
+    ),
     target: calledUrl,
     method,
     correlationId,
@@ -227,7 +258,10 @@ export const validJournalEntry = fc.record(
     listener: anyText,
     failure: fc.record({ code: fc.constantFrom('status', 'timeout'), detail: anyText }),
     nextAttemptAtMs: instant(0, 7),
-    forward: fc.oneof(fc.record({ id }), fc.record({ refused: fc.constant('depth-exceeded') })),
+    sinceMs: instant(-400, 0),
+    answered: fc.integer({ min: 1, max: 100 }),
+    forward: child,
+    destination: child,
     response: fc.record({ status: fc.integer({ min: 200, max: 599 }), headers, bodyBytes: fc.nat() }),
     responseBody: anyBytes,
     record: anyBytes,
@@ -241,7 +275,7 @@ export const validDirective = fc.record(
     id,
     generation: fc.integer({ min: 1, max: 1_000_000 }),
     attempt: fc.integer({ min: 1, max: 100 }),
-    kind: fc.constantFrom('cancel', 'move'),
+    kind: fc.constantFrom('cancel', 'move', 'pause', 'resume'),
     number: fc.maxSafeNat(),
     askedAtMs: instant(0, 1),
     dueMs: instant(0, 366),

@@ -112,6 +112,11 @@ t.test('unknown fields are ignored', async (t) => {
   t.notOk('newer' in decode(text).call)
 })
 
+t.test('that nothing was answered is left out', async (t) => {
+  const text = JSON.stringify({ target, answered: 0 })
+  t.notOk('answered' in decode(text).call)
+})
+
 t.test('a record may carry headers that a client may not', async (t) => {
   t.equal(decode(JSON.stringify({ target, headers: { 'Posthaste-Id': 'a' } })).call.headers['posthaste-id'], 'a')
 })
@@ -148,7 +153,8 @@ const unreadable: [string, string][] = [
   ['a time that is none', `{"target":"${target}","acceptedAt":"now"}`],
   ['a time that cannot be written again', `{"target":"${target}","acceptedAt":"9999-12-31T23:59:59-01:00"}`],
   ['a generation of 0', `{"target":"${target}","generation":0}`],
-  ['an attempt of 101', `{"target":"${target}","attempt":101}`],
+  ['an attempt of 0', `{"target":"${target}","attempt":0}`],
+  ['an attempt of a milliard', `{"target":"${target}","attempt":1000000000}`],
   ['a header with a line break', `{"target":"${target}","headers":{"a":"\\n"}}`],
   ['a header of the connection', `{"target":"${target}","headers":{"host":"a"}}`],
   ['a body nested too deeply', `{"target":"${target}","body":${'['.repeat(200_000)}${']'.repeat(200_000)}}`],
@@ -172,4 +178,10 @@ t.test('what was accepted at the limit can be read, though the stream is behind'
   )
   const retried = { ...least, acceptedAtMs: NOW_MS - LIMITS.delayMsMax, notBeforeMs: NOW_MS + 7 * DAY_MS }
   t.equal(decodeCall(encodeCall(retried), origin).call.notBeforeMs, retried.notBeforeMs)
+  const moved = { ...least, move: 7, notBeforeMs: NOW_MS + LIMITS.delayMsMax + DAY_MS }
+  t.equal(
+    decodeCall(encodeCall(moved), origin).call.notBeforeMs,
+    moved.notBeforeMs,
+    'it was in range when it was moved',
+  )
 })

@@ -13,12 +13,13 @@ t.test('the first line of a call says whose it is, and all but its body', async 
     assert.equal(line.length + 1 + call.body.length, record.length)
     const read = readCallLine(line)
     assert.ok(read)
-    const { bodyBytes, expiresAtMs, headers, notBeforeMs, retry, timeoutMs } = read.instruction
+    const { bodyBytes, expiresAtMs, headers, notBeforeMs, onFailure, onSuccess, retry, timeoutMs } = read.instruction
     assert.deepEqual(
       [read.method, read.correlationId, read.parent, bodyBytes, Object.keys(headers)],
       [call.method, call.correlationId, call.parent, call.body.length, Object.keys(call.headers)],
     )
     assert.deepEqual({ ...retry }, { ...call.retry })
+    assert.deepEqual([onSuccess?.format, onFailure?.format], [call.onSuccess?.format, call.onFailure?.format])
     assert.deepEqual([notBeforeMs, expiresAtMs, timeoutMs], [call.notBeforeMs, call.expiresAtMs, call.timeoutMs])
   })
 })
@@ -51,7 +52,9 @@ t.test('secrets are not shown', async (t) => {
     body: Buffer.of(1),
   }
   const target = 'http://a/?secret=s3'
-  const line = callLineOf(encodeCall({ ...call, target, headers, forwardTo: 'http://b/?password=s3' }))
+  const forwardTo = 'http://b/?password=s3'
+  const onFailure = { url: forwardTo, format: 'record' } as const
+  const line = callLineOf(encodeCall({ ...call, target, headers, forwardTo, onSuccess: onFailure, onFailure }))
   assert.ok(line)
   t.notMatch(JSON.stringify(readCallLine(line)), /s3|Bearer/)
 })

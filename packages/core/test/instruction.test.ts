@@ -56,6 +56,8 @@ const WRONG_CONTENT: readonly Fault[] = [
   ['a blank in the target', { target: 'http://a/b c' }, 'invalid-url', '/target'],
   ['a backslash in the target', { target: 'http://a\\b' }, 'invalid-url', '/target'],
   ['a target that its query makes too long', { query: { a: 'b'.repeat(8_200) } }, 'invalid-url', '/target'],
+  ['a relative destination', { onSuccess: 'done' }, 'invalid-url', '/onSuccess'],
+  ['a destination with a relative URL', { onFailure: { url: 'done' } }, 'invalid-url', '/onFailure/url'],
   ['a relative forward', { forwardTo: 'done' }, 'invalid-url', '/forwardTo'],
   ['a forward with credentials', { forwardTo: 'http://@host' }, 'invalid-url', '/forwardTo'],
   ['a forward that is too long', { forwardTo: `http://a/${'b'.repeat(8_192)}` }, 'invalid-url', '/forwardTo'],
@@ -110,6 +112,13 @@ const WRONG_RETRY: readonly Fault[] = [
   ['a delay beyond 7 days', { initialDelay: '604800001ms' }, 'invalid-duration', '/retry/initialDelay'],
   ['a largest delay that is none', { maxDelay: 'P1M' }, 'invalid-duration', '/retry/maxDelay'],
   ['a largest delay beyond 7 days', { maxDelay: '8d' }, 'invalid-duration', '/retry/maxDelay'],
+  ['no age', { maxAge: '0ms' }, 'invalid-duration', '/retry/maxAge'],
+  ['an age beyond 366 days', { maxAge: '367d' }, 'invalid-duration', '/retry/maxAge'],
+  ['a status that is a success', { statuses: ['5xx', '200'] }, 'invalid-field', '/retry/statuses/1'],
+  ['a status that is none', { statuses: [600] }, 'invalid-field', '/retry/statuses/0'],
+  ['a class with a sign', { statuses: ['!501'] }, 'invalid-field', '/retry/statuses/0'],
+  ['an error that no call has', { errors: ['timeout', 'status'] }, 'invalid-field', '/retry/errors/1'],
+  ['statuses as a text', { statuses: '5xx' }, 'invalid-field', '/retry/statuses'],
 ].map(([what, retry, code, pointer]) => [what, { retry }, code, pointer] as Fault)
 
 t.test('what is wrong is said with its code and pointer', async (t) => {
@@ -177,6 +186,11 @@ t.test('a union is explained by its choices', async (t) => {
   const details = failureOf(() => parse({ headers: { a: 1 }, query: { a: null }, retry: { jitter: 'x' } })).fields
   t.match(details, [{ detail: /string or a list/ }, { detail: /number, true or false/ }, { detail: /"none"/ }])
   t.match(failureOf(() => parse({ body: '', bodyEncoding: 'x' })).fields, [{ detail: /"base64"/ }])
+  t.match(failureOf(() => parse({ retry: { errors: ['x'] } })).fields, [{ detail: /one of timeout, / }])
+  t.match(failureOf(() => parse({ retry: { statuses: ['x'] } })).fields, [{ detail: /"5xx"/ }])
+  t.match(failureOf(() => parse({ onSuccess: 5 })).fields, [{ pointer: '/onSuccess', detail: /a URL, or/ }])
+  const [first] = failureOf(() => parse({ onFailure: { url: 'http://a/', format: 'x' } })).fields
+  t.match(first, { pointer: '/onFailure', detail: /cloudevents/ })
 })
 
 t.test('the least instruction', async (t) => {

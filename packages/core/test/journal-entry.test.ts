@@ -58,13 +58,13 @@ t.test('an answer is kept with its body', async (t) => {
   )
 })
 
-t.test('a dead letter keeps its failure, its forward and its record', async (t) => {
+t.test('a dead letter keeps its failure and its record', async (t) => {
   const failure = { code: 'timeout', detail: 'Late.' } as const
   const record = Buffer.from('record')
-  const what = { atMs: NOW_MS, state: 'failed', failure, forward: { refused: 'depth-exceeded' }, record } as const
+  const what = { atMs: NOW_MS, state: 'failed', failure, record } as const
   const unanswered: Outcome = { kind: 'unanswered', startedAtMs: NOW_MS, durationMs: 1, ...failure }
   const entry = journalEntryOf(call, what, unanswered)
-  t.match(entry, { failure, forward: { refused: 'depth-exceeded' }, startedAtMs: NOW_MS, durationMs: 1 })
+  t.match(entry, { failure, startedAtMs: NOW_MS, durationMs: 1 })
   t.notOk('response' in entry)
   t.equal(String(entry.record), 'record')
   t.equal(entry.responseBody.length, 0)
@@ -130,6 +130,8 @@ t.test('what is no entry is unreadable', async (t) => {
     ['"acceptedAt":"2026', '"acceptedAt":"x'],
     ['"acceptedAt"', '"startedAt":"x","acceptedAt"'],
     ['"acceptedAt"', '"nextAttemptAt":"x","acceptedAt"'],
+    ['"acceptedAt"', '"since":"x","acceptedAt"'],
+    ['"acceptedAt"', '"tick":{"did":"fired","after":"x"},"acceptedAt"'],
     ['"status":200', '"status":"200"'],
     ['"headers":{}', '"headers":null'],
     ['"responseBytes":2', '"responseBytes":3'],

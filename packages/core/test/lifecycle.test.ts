@@ -7,6 +7,7 @@ import {
   decideAdmission,
   decideSequel,
   type ErrorCode,
+  type Headers,
   type Outcome,
   type RetryPolicy,
   retryDelayMs,
@@ -25,13 +26,16 @@ const call: Call = {
   headers: { a: '1' },
   body: Buffer.from('body'),
 }
-const steady: RetryPolicy = { maxAttempts: 3, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000, jitter: 'none' }
+const steady: RetryPolicy = {
+  ...DEFAULT_RETRY_POLICY,
+  ...{ maxAttempts: 3, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000, jitter: 'none' },
+}
 
-const answered = (status: number): Outcome => ({
+const answered = (status: number, headers: Headers = {}): Outcome => ({
   kind: 'answered',
   startedAtMs: NOW_MS,
   durationMs: 5,
-  response: { status, headers: {}, body: new Uint8Array(0), bodyBytes: 0 },
+  response: { status, headers, body: new Uint8Array(0), bodyBytes: 0 },
 })
 const unanswered = (code: ErrorCode): Outcome => ({
   kind: 'unanswered',
@@ -59,7 +63,7 @@ t.test('what is due is called, to the millisecond', async (t) => {
     [{ notBeforeMs: NOW_MS + 1, expiresAtMs: NOW_MS }, { kind: 'expire' }],
   ]
   for (const [changes, admission] of admissions)
-    t.strictSame(decideAdmission({ ...call, ...changes }, NOW_MS), admission, JSON.stringify(changes))
+    t.strictSame(decideAdmission({ ...call, ...changes }, steady, NOW_MS), admission, JSON.stringify(changes))
 })
 
 t.test('every class of status', async (t) => {
@@ -82,7 +86,7 @@ t.test('every class of status', async (t) => {
 
 t.test('every way to end without an answer', async (t) => {
   const again: ErrorCode[] = ['timeout', 'connect-timeout', 'connection-refused', 'connection-closed', 'unreachable']
-  again.push('name-not-resolved', 'tls-failed', 'invalid-response', 'call-failed', 'record-version')
+  again.push('name-not-resolved', 'tls-failed', 'invalid-response', 'call-failed')
   const forGood: ErrorCode[] = ['record-unreadable', 'expired', 'invalid-url']
   for (const code of again)
     t.match(sequelOf(unanswered(code)), { state: 'retrying', failure: { code, detail: `It was ${code}.` } })
@@ -108,7 +112,10 @@ t.test('the next attempt is the same call, later', async (t) => {
     state: 'retrying',
     failure: { code: 'status', detail: 'The target answered 503.' },
     dueMs: NOW_MS + 2_000,
-    next: { ...call, attempt: 3, notBeforeMs: NOW_MS + 2_000, correlationId: 'c' },
+    next: {
+      ...{ ...call, attempt: 3, notBeforeMs: NOW_MS + 2_000, correlationId: 'c' },
+      ...{ answered: 1, sinceMs: NOW_MS },
+    },
   })
 })
 
@@ -144,6 +151,9 @@ const anyPolicy: fc.Arbitrary<RetryPolicy> = fc.record({
   factor: fc.double({ min: 1, max: 10, noNaN: true }),
   maxDelayMs: fc.integer({ min: 0, max: 7 * DAY_MS }),
   jitter: fc.constantFrom('none', 'equal', 'full'),
+  maxAgeMs: fc.integer({ min: 1, max: 366 * DAY_MS }),
+  statuses: fc.constant(DEFAULT_RETRY_POLICY.statuses),
+  errors: fc.constant(DEFAULT_RETRY_POLICY.errors),
 })
 const attempt = fc.integer({ min: 1, max: 100 })
 const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
@@ -171,7 +181,7 @@ t.test('there are never more attempts than allowed', async (t) => {
       assert.ok(sequel.dueMs >= nowMs)
       assert.equal(sequel.next.notBeforeMs, sequel.dueMs)
       assert.deepEqual(
-        decideAdmission(sequel.next, sequel.dueMs),
+        decideAdmission(sequel.next, policy, sequel.dueMs),
         { kind: 'call' },
         'what is retried is called when due',
       )
@@ -185,4 +195,43 @@ t.test('there are never more attempts than allowed', async (t) => {
     if (sequel.state === 'failed') assert.equal(attempts, policy.maxAttempts)
     else assert.equal(sequel.state, 'expired')
   })
+})
+
+t.test('answers are counted apart from what had none', async (t) => {
+  const outcomes = [answered(503), unanswered('timeout'), answered(429), unanswered('timeout')]
+  const policy = { ...steady, maxAttempts: 9 }
+  let current = call
+  const counts = outcomes.map((outcome) => {
+    const sequel = decideSequel(current, outcome, policy, NOW_MS, 0)
+    if (sequel.state === 'retrying') current = sequel.next
+    return [current.attempt, current.answered ?? 0]
+  })
+  t.strictSame(counts, [
+    [2, 1],
+    [3, 1],
+    [4, 2],
+    [5, 2],
+  ])
+})
+
+t.test('a call grows old from the time at which it could first be made', async (t) => {
+  const policy = { ...steady, maxAgeMs: 60_000 }
+  const at = (changes: Partial<Call>, nowMs: number) => decideAdmission({ ...call, ...changes }, policy, nowMs).kind
+  t.equal(at({}, NOW_MS + 59_999), 'call')
+  t.equal(at({}, NOW_MS + 60_000), 'expire')
+  t.equal(at({ notBeforeMs: NOW_MS + 5_000 }, NOW_MS + 64_999), 'call', 'not before its time')
+  t.equal(at({ notBeforeMs: NOW_MS + 5_000 }, NOW_MS + 65_000), 'expire')
+  t.equal(at({ notBeforeMs: NOW_MS - 5_000 }, NOW_MS + 60_000), 'expire', 'not before it was accepted')
+  t.equal(at({ attempt: 2, sinceMs: NOW_MS, notBeforeMs: NOW_MS + 59_000 }, NOW_MS + 60_000), 'expire', 'nor later')
+  const redriven = { sinceMs: NOW_MS + 1_000, acceptedAtMs: NOW_MS - 90_000 }
+  t.equal(at(redriven, NOW_MS + 60_999), 'call', 'a redrive begins anew')
+  t.equal(at({ ...redriven, notBeforeMs: NOW_MS + 5_000 }, NOW_MS + 64_999), 'call', 'and can be put off')
+  t.equal(at({ expiresAtMs: NOW_MS + 9 }, NOW_MS + 9), 'expire', 'what comes first counts')
+  t.equal(at({ expiresAtMs: NOW_MS + 90_000 }, NOW_MS + 60_000), 'expire')
+
+  const late = { notBeforeMs: NOW_MS - 58_999, acceptedAtMs: NOW_MS - 90_000 }
+  const sequel = sequelOf(answered(503), late, policy)
+  t.equal(sequel.state, 'retrying')
+  if (sequel.state === 'retrying') t.equal(sequel.next.sinceMs, late.notBeforeMs, 'and says so from then on')
+  t.equal(sequelOf(answered(503), { ...late, notBeforeMs: NOW_MS - 59_000 }, policy).state, 'expired')
 })

@@ -1,7 +1,10 @@
 import t from 'tap'
 import {
   acceptedRecordBytesMax,
+  birthsOf,
   type Call,
+  calledRecordBytesMax,
+  DEFAULT_RETRY_POLICY,
   decideSequel,
   decodeCall,
   encodeCall,
@@ -40,10 +43,19 @@ function largestCall(recordBytes: number): Call & { forwardTo: string } {
     headers: { x: '"'.repeat(LIMITS.headerBytesMax - 1) },
     body: new Uint8Array(0),
     forwardTo: longUrl,
+    onFailure: { url: longUrl, format: 'cloudevents' },
     correlationId: '"'.repeat(LIMITS.correlationIdLengthMax),
     expiresAtMs: NOW_MS + LIMITS.delayMsMax,
     timeoutMs: LIMITS.timeoutMsMax,
-    retry: { maxAttempts: 100, initialDelayMs: 7 * DAY_MS, factor: 1, maxDelayMs: 7 * DAY_MS, jitter: 'equal' },
+    retry: {
+      maxAttempts: 100,
+      initialDelayMs: 7 * DAY_MS,
+      factor: 1,
+      maxDelayMs: 7 * DAY_MS,
+      jitter: 'equal',
+      maxAgeMs: LIMITS.retryAgeMsMax,
+      statuses: Array<string>(LIMITS.retryEntriesMax).fill('3xx-5xx'),
+    },
   } satisfies Call
   const digits = String(recordBytes).length
   const body = new Uint8Array(recordBytes - encodeCall(call).length + 1 - digits)
@@ -73,8 +85,9 @@ const answered = (headers: Headers, responseMax: number): Outcome => ({
 
 function deadLetterBytes(call: Call, outcome: Outcome): number {
   const failure = { code: 'name-not-resolved', detail: '\x01'.repeat(100_000) } as const
-  const what = { atMs: NOW_MS, state: 'failed', failure, nextAttemptAtMs: NOW_MS, forward: { id: call.id } } as const
-  return encodeJournalEntry(journalEntryOf(call, { ...what, record: encodeCall(call) }, outcome)).length
+  const what = { atMs: NOW_MS, state: 'failed', failure, nextAttemptAtMs: NOW_MS, sinceMs: NOW_MS } as const
+  const entry = journalEntryOf(call, { ...what, record: encodeCall(call) }, outcome)
+  return encodeJournalEntry({ ...entry, forward: { id: call.id }, destination: { id: call.id } }).length
 }
 
 t.test('the largest record follows from what the stream takes', async (t) => {
@@ -93,7 +106,7 @@ t.test('what was accepted fits the stream in whatever becomes of it', async (t) 
 
     for (const headers of largestResponseHeaders()) {
       const outcome = answered(headers, responseMax)
-      const policy = { maxAttempts: 100, initialDelayMs: 0, factor: 1, maxDelayMs: 0, jitter: 'none' } as const
+      const policy = { ...DEFAULT_RETRY_POLICY, maxAttempts: 100 }
       const worst = { ...call, attempt: 99, generation: 1_000_000, depth: LIMITS.depthMax - 1, parent: call.id }
       const sequel = decideSequel(worst, outcome, policy, NOW_MS, 0)
       const retry = sequel.state === 'retrying' ? sequel.next : undefined
@@ -105,11 +118,23 @@ t.test('what was accepted fits the stream in whatever becomes of it', async (t) 
       )
       t.ok(deadLetterBytes(call, outcome) <= streamMax, `${name}: the dead letter fits`)
       t.ok(encodeCall(retry).length > recordMax, 'the retry says more')
-      t.ok(encodeCall(retry).length <= streamMax, `${name}: the retry fits`)
+      const moved = { ...retry, move: Number.MAX_SAFE_INTEGER, answered: 98 }
+      t.ok(encodeCall(moved).length <= calledRecordBytesMax(streamMax, responseMax), `${name}: the retry is called`)
       t.ok(deadLetterBytes(retry, outcome) <= streamMax, `${name}: and so does its dead letter`)
       const forward = forwardOf(worst, 'failed', outcome, NOW_MS)
       t.ok(forward && encodeCall(forward).length > responseMax + LIMITS.urlBytesMax)
       t.ok(forward && encodeCall(forward).length <= recordMax, `${name}: the forward fits`)
+      const failed = {
+        atMs: NOW_MS,
+        state: 'failed',
+        failure: { code: 'status', detail: '\x01'.repeat(100_000) },
+      } as const
+      const children = birthsOf(worst, journalEntryOf(worst, failed, outcome), recordMax).calls
+      t.strictSame(
+        children.map((child) => encodeCall(child).length <= recordMax),
+        [true, true],
+        `${name}: and so does what tells the destination`,
+      )
     }
   }
 })

@@ -24,14 +24,14 @@ export function beatsContract(t: ContractTest, harness: StreamHarness): void {
         const heardMs = performance.now()
         t.strictSame([records.length, position], [0, first.position], 'nothing, and where that is')
         t.ok(asOfMs >= lastAsOfMs, `as of ${asOfMs}, after ${lastAsOfMs}`)
-        t.ok(asOfMs <= heardMs && asOfMs > heardMs - setting.promptMsMax, `as of ${asOfMs}, heard at ${heardMs}`)
-        t.ok(heardMs - lastHeardMs < BEAT_MS + setting.promptMsMax, `${heardMs - lastHeardMs} ms after the last`)
+        t.ok(asOfMs <= heardMs && asOfMs > heardMs - setting.slowMsMax, `as of ${asOfMs}, heard at ${heardMs}`)
+        t.ok(heardMs - lastHeardMs < BEAT_MS + setting.slowMsMax, `${heardMs - lastHeardMs} ms after the last`)
         lastAsOfMs = asOfMs
         lastHeardMs = heardMs
       }
       abort.abort()
       const [, tookMs] = await timed(drain(follower))
-      t.ok(tookMs < setting.promptMsMax, `it ends ${tookMs} ms after the signal`)
+      t.ok(tookMs < setting.slowMsMax, `it ends ${tookMs} ms after the signal`)
     })
 
     t.test(`what was appended to ${log} before a beat was told before it`, async (t) => {

@@ -2,7 +2,7 @@ import type { Stream } from '../stream.js'
 
 /** How the contract suite gets hold of a backend. */
 export interface StreamHarness {
-  /** How soon a waiting pull or follower sees what was appended, and how late a timer may be, on a busy test machine. */
+  /** How soon a waiting pull or follower sees what was appended, and how late a timer may be. */
   readonly promptMsMax: number
   /** How long anything else may take: to join, to take over after a crash, to trim. */
   readonly waitMsMax: number

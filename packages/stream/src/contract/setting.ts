@@ -11,16 +11,21 @@ export const LOGS: readonly LogName[] = ['calls', 'journal', 'control', 'claims'
 /** More than any test has: the number of records decides. */
 export const BYTES_MAX = 2 ** 30
 const RECORDS_MAX = 1_000
+/** What a busy machine may add to anything. */
+const SLOWNESS_MS = 3_000
 
 /** What one test works with: a storage of its own, and the streams on it, which end with the test. */
 export class Setting {
   readonly promptMsMax: number
+  /** As `promptMsMax`, and no failure yet: a machine that is busy wakes threads late. */
+  readonly slowMsMax: number
   readonly waitMsMax: number
   readonly storage: StreamStorage
   readonly #streams = new Set<Stream>()
 
   private constructor(harness: StreamHarness, storage: StreamStorage) {
     this.promptMsMax = harness.promptMsMax
+    this.slowMsMax = harness.promptMsMax + SLOWNESS_MS
     this.waitMsMax = harness.waitMsMax
     this.storage = storage
   }
