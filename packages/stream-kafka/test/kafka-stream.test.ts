@@ -149,7 +149,7 @@ function tests(): void {
     t.ok(Date.now() < dueMs - 1_000, 'what waits is not overdue')
     const [delivery] = (await pull(consumer, 1)) as [Delivery]
     const lateMs = Date.now() - dueMs
-    t.ok(lateMs >= 0 && lateMs < 250, `${lateMs} ms late`)
+    t.ok(lateMs >= 0 && lateMs < 3_000, `${lateMs} ms late`)
     t.equal(delivery.record.attempt, 2)
     t.equal(delivery.record.partition, cause.record.partition, 'where its cause was')
     await until(async () => (await storage.low('timers.short')) > 0 && (await storage.low('timers.4')) > 0)

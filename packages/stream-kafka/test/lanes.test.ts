@@ -57,6 +57,34 @@ t.test('whatever waits comes to the short lane before it is due, in few moves', 
   )
 })
 
+t.test('a wait costs so many appends at the most: those of its lanes, and that to calls', async (t) => {
+  const appendsOf = (waitMs: number): number => {
+    let lane = decideLane(lanes, waitMs)
+    let appends = 2
+    for (let nowMs = 0; lane.lengthMs > 0; appends += 1) {
+      nowMs = moveAtMs(lane, nowMs)
+      lane = decideLane(lanes, waitMs - nowMs)
+    }
+    return appends
+  }
+  fc.assert(
+    fc.property(fc.integer({ min: 4_000, max: DAY_MS }), (waitMs) => {
+      return appendsOf(waitMs) <= Math.floor(Math.log2(waitMs / 4_000)) + 4
+    }),
+    { numRuns: 10_000 },
+  )
+  // Of a target that is dead for an hour: each park is half of the outage so far, and up to a fifth longer. In seconds.
+  const most = new Map<number, number>()
+  for (let age = 3_600; age >= 2; age -= 1) {
+    const from = Math.max(30, Math.floor(age / 2))
+    for (let park = from; park <= Math.ceil(from * 1.2); park += 1) {
+      const all = Math.max(appendsOf(park * 1_000), appendsOf(park * 1_000 + 900)) + (most.get(age + park) ?? 0)
+      most.set(age, Math.max(all, most.get(age) ?? 0))
+    }
+  }
+  t.ok((most.get(2) as number) <= 100, `${most.get(2)} appends for all parks of one record`)
+})
+
 t.test('a heap gives the first one first', async () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 50 })), (times) => {

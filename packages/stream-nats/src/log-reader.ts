@@ -110,15 +110,16 @@ export class LogReader {
 
   #record(message: Msg): StoredRecord {
     const headers = message.headers as MsgHdrs
-    const turn =
-      this.#log === 'journal' ? this.#naming.journalTurn(headers.get('Nats-Subject')) : readMarks(headers).turn
+    const marks = readMarks(headers)
+    const turn = this.#log === 'journal' ? this.#naming.journalTurn(headers.get('Nats-Subject')) : marks.turn
     return {
       log: this.#log,
       partition: 0,
       offset: Number(headers.get('Nats-Sequence')),
       ...(turn ?? { key: '' }),
       value: Buffer.from(message.data),
-      appendedAtMs: Date.parse(headers.get('Nats-Time-Stamp')),
+      // A timer is fired a little early, and counts from when it is due.
+      appendedAtMs: Math.max(Date.parse(headers.get('Nats-Time-Stamp')), marks.dueMs ?? 0),
     }
   }
 }

@@ -26,7 +26,7 @@ t.test(
     while ((await stream.health()).ready) await sleep(5)
     const startedMs = performance.now()
     await t.rejects(stream.append('calls', [record('c')]), { code: 'stream-unavailable' })
-    t.ok(performance.now() - startedMs < 100)
+    t.ok(performance.now() - startedMs < 2_000)
     const watchdog = { ...record('b'), dueMs: Date.now() }
     t.equal(await b.checkOut(watchdog, [record('b', 'lost note')]), 'done', 'a call goes on without its note')
     const acting = consumer.act(record('c'), { journal: [record('c', 'c acted')] })
