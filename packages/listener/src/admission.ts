@@ -1,14 +1,16 @@
 import {
+  type Admission,
   type Call,
-  type Clock,
   type DecodedCall,
   decideAdmission,
   decodeCall,
   type Failure,
   PosthasteError,
+  policyOf,
 } from '@posthaste/core'
 import type { StoredRecord, Turn } from '@posthaste/stream'
 import { type Ending, endInvocation, endTooLarge, endUnreadable, type Stamp, turnOf, unreadableId } from './effects.js'
+import type { ListenerOptions } from './listener-options.js'
 
 /** What a record that was pulled says. */
 export type Reading =
@@ -26,7 +28,7 @@ export function read(record: StoredRecord, recordBytesMax: number, stamp: Stamp)
   try {
     const decoded = decodeCall(record.value, record)
     if (record.value.length <= recordBytesMax) return { kind: 'call', decoded }
-    return { kind: 'too-large', decoded, ending: endTooLarge(decoded.call, record, recordBytesMax, stamp) }
+    return { kind: 'too-large', decoded, ending: endTooLarge(decoded.call, record, { recordBytesMax }, stamp) }
   } catch (error) {
     if (!(error instanceof PosthasteError)) throw error
     if (error.code === 'record-version') return { kind: 'newer', reason: error.message }
@@ -35,15 +37,20 @@ export function read(record: StoredRecord, recordBytesMax: number, stamp: Stamp)
   }
 }
 
-/** What follows for a call whose time ran out before it was made. */
-export function endExpired(call: Call, record: StoredRecord, stamp: Stamp): Ending {
-  const failure: Failure = { code: 'expired', detail: 'Its time had run out before it was called.' }
-  return endInvocation(call, record, 'expired', failure, undefined, stamp)
+/** Decides what is to be done now with a call that was pulled. */
+export function admit(call: Call, { clock, retry }: Pick<ListenerOptions, 'clock' | 'retry'>): Admission {
+  return decideAdmission(call, policyOf(call.retry, retry), clock.now())
 }
 
-/** Whether the time of a call ran out while it waited. */
-export function isExpired(call: Call, clock: Clock): boolean {
-  return call.expiresAtMs !== undefined && decideAdmission(call, clock.now()).kind === 'expire'
+/** What follows for a call whose time ran out before it was made. */
+export function endExpired(
+  call: Call,
+  record: StoredRecord,
+  options: Pick<ListenerOptions, 'recordBytesMax'>,
+  stamp: Stamp,
+): Ending {
+  const failure: Failure = { code: 'expired', detail: 'Its time had run out before it was called.' }
+  return endInvocation(call, record, { state: 'expired', failure }, options, stamp)
 }
 
 /** The turn of a record. */

@@ -1,8 +1,16 @@
+/** A time by which targets are judged, in milliseconds. */
+export interface TargetTime {
+  /** As of when it was advanced last. */
+  readonly nowMs: number
+  /** Goes on to now, or stands still. Called all the time. */
+  advance(standsStill: boolean): void
+}
+
 /**
  * The time by which targets are judged, in milliseconds. It stands still while this process does, or may call nobody:
  * what nobody here was awake to hear, or could ask for, is not the target's silence.
  */
-export class AwakeTime {
+export class AwakeTime implements TargetTime {
   readonly #stepMsMax: number
   #nowMs = 0
   #advancedMs = performance.now()
@@ -13,7 +21,6 @@ export class AwakeTime {
     this.#stepMsMax = stepMsMax
   }
 
-  /** As of when it was advanced last. */
   get nowMs(): number {
     return this.#nowMs
   }

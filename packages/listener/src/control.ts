@@ -1,4 +1,4 @@
-import type { Call, Directive } from '@posthaste/core'
+import { type Call, type Directive, isTick } from '@posthaste/core'
 import type { Completed, StoredRecord } from '@posthaste/stream'
 import { ControlFollower, KNOWN_WITHIN_MS } from './control-follower.js'
 import { DirectiveActs, type DirectiveActsOptions } from './directive-acts.js'
@@ -8,6 +8,7 @@ import type { Ending } from './effects.js'
 import type { Ended } from './in-hand.js'
 import type { Job } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
+import { steerTick } from './tick-effects.js'
 
 const TIDY_EVERY_MS = 1_000
 /** How long after the start nothing is forgotten: what came due while no listener was there comes then. */
@@ -102,6 +103,8 @@ export class Control {
     if (order === 'cancel') return this.#conclude(call, cancelEffects(call, delivery.record.value, stamp))
     if (order === 'move')
       return this.#conclude(call, { state: 'deferred', effects: moveEffects(call, directive, stamp) })
+    if ((order === 'pause' || order === 'resume') && isTick(call))
+      return this.#conclude(call, steerTick(call, order, stamp))
     const after = directive.isDone ? this.#withoutRecord(directive, call) : directive
     return { state: 'superseded', effects: after === directive ? {} : { control: [controlRecord(after)] } }
   }

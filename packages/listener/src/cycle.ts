@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock, Log } from '@posthaste/core'
 import type { Consumer, Progress } from '@posthaste/stream'
+import type { BreakerState } from './breaker.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { Tally } from './tally.js'
 
@@ -17,7 +18,16 @@ export interface CycleReport extends Readonly<Tally> {
   readonly endedAt: string | null
   /** Why nothing is pulled: what is wrong, or that another listener is at work. Otherwise null. */
   readonly blocked: string | null
+  /** Of targets that are not called but for probes: the first hundred. */
+  readonly breakers: readonly ReportedBreaker[]
   readonly partitions: readonly Progress[]
+}
+
+export interface ReportedBreaker {
+  readonly target: string
+  readonly state: BreakerState
+  /** Since when its calls fail. */
+  readonly since: string
 }
 
 export interface CyclesOptions {
@@ -34,6 +44,7 @@ const LOOK_MS = 50
 const AFTER_FAILURE_MS = 500
 /** Between two looks at the progress, in times of what one takes. */
 const PROGRESS_REST = 4
+const BREAKERS_MAX = 100
 
 /**
  * The listener's cycles, one at a time: a trigger wakes it, it drains the stream, then lingers for more; a trigger during
@@ -91,8 +102,17 @@ export class Cycles {
       endedAt: this.#endedAt,
       blocked: this.blocked ?? standingBy(partitions) ?? null,
       ...this.#options.dispatcher.tally,
+      breakers: this.#breakers,
       partitions,
     }
+  }
+
+  get #breakers(): readonly ReportedBreaker[] {
+    const { clock, dispatcher } = this.#options
+    const nowMs = clock.now()
+    return dispatcher.openBreakers.slice(0, BREAKERS_MAX).map(({ origin, outageMs, state }) => {
+      return { target: origin, state, since: new Date(nowMs - outageMs).toISOString() }
+    })
   }
 
   /** Why nothing is pulled; undefined while all is well. */

@@ -1,4 +1,15 @@
-import { type Call, type Directive, decodeJournalEntry, keptUntilMs } from '@posthaste/core'
+import {
+  type Call,
+  type Directive,
+  decodeJournalEntry,
+  encodeCall,
+  isTick,
+  type JournalEntry,
+  keptUntilMs,
+  nextTick,
+  type Tick,
+  type TickCall,
+} from '@posthaste/core'
 import type { Effects } from '@posthaste/stream'
 import {
   callOf,
@@ -11,15 +22,18 @@ import {
   whileRunning,
 } from './directive-effects.js'
 import type { Asked, Directives } from './directives.js'
-import { type Stamp, turnOf } from './effects.js'
+import { type Stamp, timerOf, turnOf } from './effects.js'
 import type { ListenerOptions } from './listener-options.js'
 import type { Tally } from './tally.js'
+import { steerTick } from './tick-effects.js'
 
 /** How many are acted on at once. */
 const SOME = 500
 /** What was in hand, or elsewhere, is looked at again after this time. */
 const AGAIN_MS = 1_000
 const STOP_MS = 5_000
+/** What a tick did that was asked for. */
+const DONE_BY: Partial<Record<Directive['kind'], Tick['did']>> = { pause: 'paused', resume: 'resumed' }
 
 /** What a listener has in hand of what is asked about, by the id of the invocation, with the call if it runs. */
 export type InHand = ReadonlyMap<string, Call | undefined>
@@ -115,7 +129,10 @@ export class DirectiveActs {
       this.#options.directives.note(after)
       return true
     }
-    const { attempt, nextAttemptAtMs, state } = decodeJournalEntry(acted)
+    const entry = decodeJournalEntry(acted)
+    const call = callOf(directive)
+    if (call && isTick(call)) return this.#follow(directive, call, entry)
+    const { attempt, nextAttemptAtMs, state } = entry
     if (directive.kind === 'cancel' && state === 'retrying') {
       const untilMs = keptUntilMs(this.#stamp.atMs, nextAttemptAtMs, directive)
       return this.#actOn({ ...directive, attempt: attempt + 1, untilMs })
@@ -124,9 +141,32 @@ export class DirectiveActs {
     return this.#conclude(state === 'cancelled' ? after : tooLate(directive))
   }
 
+  /** The tick of which it was asked has ended, so that it is of the one that came of that. */
+  async #follow(directive: Directive, tick: TickCall, entry: JournalEntry): Promise<boolean> {
+    const { nextAttemptAtMs: dueMs, tick: told } = entry
+    const after = done(directive)
+    // The schedule has ended.
+    if (dueMs === undefined || !told) return this.#conclude(after)
+    const next = nextTick(tick, told, dueMs)
+    if (told.did !== DONE_BY[directive.kind]) {
+      const untilMs = keptUntilMs(this.#stamp.atMs, dueMs, directive)
+      const { attempt, generation } = next
+      return this.#actOn({ ...directive, generation, attempt, untilMs, record: encodeCall(next) })
+    }
+    // Whoever did it may not have come to its end.
+    const effects = { timers: [timerOf(next, dueMs)], control: [controlRecord(after)] }
+    const acted = await this.#options.consumer.act(turnOf(next), effects)
+    if (acted === 'elsewhere') return false
+    if (acted !== 'done') return this.#conclude(after)
+    this.#options.directives.note(after)
+    return true
+  }
+
   #effectsOf(directive: Directive): Effects | undefined {
+    const { kind } = directive
     const call = callOf(directive)
-    if (directive.kind === 'move') return call && moveEffects(call, directive, this.#stamp)
+    if (kind === 'move') return call && moveEffects(call, directive, this.#stamp)
+    if (kind !== 'cancel') return call && isTick(call) ? steerTick(call, kind, this.#stamp).effects : undefined
     return call
       ? cancelEffects(call, directive.record, this.#stamp).effects
       : cancelUnknownEffects(directive, this.#stamp)

@@ -8,10 +8,11 @@ import {
   type Failure,
   idTimeMs,
   isAllDue,
+  journalEntryOf,
   PosthasteError,
 } from '@posthaste/core'
 import type { Effects, NewRecord } from '@posthaste/stream'
-import { type Ending, endInvocation, journalRecord, type Stamp, scheduledNote, timerOf } from './effects.js'
+import { type Ending, journalRecord, type Stamp, scheduledNote, timerOf } from './effects.js'
 
 const NONE = new Uint8Array(0)
 /**
@@ -24,7 +25,8 @@ export const CANCELLED: Failure = { code: 'cancelled', detail: 'It was cancelled
 
 /** What follows for a call that is to be cancelled. */
 export function cancelEffects(call: Call, record: Uint8Array, stamp: Stamp): Ending {
-  return endInvocation(call, { value: record }, 'cancelled', CANCELLED, undefined, stamp)
+  const entry = journalEntryOf(call, { ...stamp, state: 'cancelled', failure: CANCELLED, record }, undefined)
+  return { state: 'cancelled', failure: CANCELLED, effects: { journal: [journalRecord(entry)] } }
 }
 
 /** The same where no more is known of the call than that it was to be cancelled. */

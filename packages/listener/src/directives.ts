@@ -2,6 +2,7 @@ import {
   type Call,
   type Clock,
   type Directive,
+  type DirectiveKind,
   decideVerdict,
   decodeDirective,
   directiveKey,
@@ -29,11 +30,11 @@ export interface Asked {
 /**
  * What a listener is to do with a record.
  * - `call`: what it would do if nothing had been asked.
- * - `cancel`, `move`: that.
+ * - `cancel`, `move`, `pause`, `resume`: that.
  * - `drop`: nothing, it is of no use any more.
  * - `wait`: to be asked again soon.
  */
-export type Order = 'call' | 'cancel' | 'move' | 'drop' | 'wait'
+export type Order = 'call' | DirectiveKind | 'drop' | 'wait'
 
 export interface DirectivesOptions {
   readonly clock: Clock
@@ -162,8 +163,8 @@ export class Directives {
 /** Whether no record comes any more that anything asked is about. */
 function isOver({ directive, ofKind }: Asked, nowMs: number): boolean {
   if (directive.untilMs > nowMs) return false
-  const move = ofKind.get('move')
-  if (!move || move === directive) return true
-  // Whoever cancelled it may not have known to what time it was moved.
-  return Math.max(move.untilMs, keptUntilMs(0, move.dueMs)) <= nowMs
+  // Whoever asked for the last one may not have known of what was done before: to what time it was moved, say.
+  return [...ofKind.values()].every(
+    (one) => one === directive || Math.max(one.untilMs, keptUntilMs(0, one.dueMs)) <= nowMs,
+  )
 }

@@ -1,5 +1,5 @@
 import type { Delivery } from '@posthaste/stream'
-import { AwakeTime } from './awake-time.js'
+import { AwakeTime, type TargetTime } from './awake-time.js'
 import { Control } from './control.js'
 import { InHand } from './in-hand.js'
 import { Intake } from './intake.js'
@@ -9,7 +9,7 @@ import { Placement } from './placement.js'
 import { RunningCalls } from './running-calls.js'
 import { Spiller } from './spiller.js'
 import type { Tally } from './tally.js'
-import { Targets } from './targets.js'
+import { type OpenBreaker, type Targets, targetsOf } from './targets.js'
 
 const SWEEP_MS = 50
 const STOP_WRITE_MS = 5_000
@@ -28,13 +28,14 @@ export class Dispatcher {
   readonly #targets: Targets<Job>
   readonly #spiller: Spiller
   readonly #placement: Placement
-  readonly #time = new AwakeTime(2 * SWEEP_MS)
+  readonly #time: TargetTime
   #sweeper: NodeJS.Timeout | undefined
   #stopping = false
 
   constructor(options: ListenerOptions) {
     this.#inHand = new InHand(options.log, () => this.#catchUp())
-    this.#targets = new Targets(options.concurrency, options.concurrencyPerTarget)
+    this.#time = options.time ?? new AwakeTime(2 * SWEEP_MS)
+    this.#targets = targetsOf(options)
     this.#control = new Control({
       ...options,
       settle: (open) => this.#placement.settle(open),
@@ -55,6 +56,11 @@ export class Dispatcher {
 
   get tally(): Readonly<Tally> {
     return this.#inHand.tally
+  }
+
+  /** Those of targets that are not called but for probes. */
+  get openBreakers(): readonly OpenBreaker[] {
+    return this.#targets.openBreakers(this.#time.nowMs)
   }
 
   /** Starts counting anew. */

@@ -1,5 +1,7 @@
 import {
+  birthsOf,
   type Call,
+  childRecordBytesMax,
   decideSequel,
   decodeJournalEntry,
   deriveId,
@@ -7,17 +9,19 @@ import {
   encodeJournalEntry,
   type Failure,
   type FinalState,
-  forwardOf,
   type Happening,
+  isTick,
   type JournalEntry,
   journalEntryOf,
   nextAttempt,
   type Outcome,
-  outcomeOf,
+  policyOf,
   type RetryPolicy,
   type TurnEnd,
 } from '@posthaste/core'
 import type { Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
+
+const NONE = new Uint8Array(0)
 
 /** What an attempt or a decision came to, and what follows from it. */
 export interface Ending {
@@ -32,22 +36,27 @@ export type Stamp = Pick<Happening, 'atMs' | 'listener'>
 /** What of a record the journal keeps. */
 type Kept = Pick<StoredRecord, 'value'>
 
+/** What holds for all calls of a listener. */
+export interface EndOptions {
+  readonly retry: RetryPolicy
+  /** The largest record that is called. */
+  readonly recordBytesMax: number
+}
+
 /** What follows from an attempt that was made. */
 export function endAttempt(
   call: Call,
   record: Kept,
   outcome: Outcome,
-  retry: RetryPolicy,
+  options: EndOptions,
   stamp: Stamp,
   random: number,
 ): Ending {
-  const policy = call.retry ? { ...retry, ...call.retry } : retry
-  const sequel = decideSequel(call, outcome, policy, stamp.atMs, random)
-  if (sequel.state !== 'retrying') {
-    return endInvocation(call, record, sequel.state, 'failure' in sequel ? sequel.failure : undefined, outcome, stamp)
-  }
+  const sequel = decideSequel(call, outcome, policyOf(call.retry, options.retry), stamp.atMs, random)
+  if (sequel.state !== 'retrying') return endInvocation(call, record, { ...sequel, outcome }, options, stamp)
   const { state, failure, dueMs, next } = sequel
-  const entry = journalEntryOf(call, { ...stamp, state, failure, nextAttemptAtMs: dueMs }, outcome)
+  const what: Happening = { ...stamp, state, failure, nextAttemptAtMs: dueMs, sinceMs: next.sinceMs }
+  const entry = journalEntryOf(call, what, outcome)
   return {
     state,
     failure,
@@ -55,26 +64,28 @@ export function endAttempt(
   }
 }
 
-/**
- * What follows from a final state: the journal entry, with the record if it did not succeed, and the forward. Of what was
- * cancelled nobody is told: nobody waits for it.
- */
+/** How an invocation ended, and the last attempt, if there was one. */
+interface End {
+  readonly state: FinalState
+  readonly failure?: Failure
+  readonly outcome?: Outcome
+}
+
+/** What follows from a final state: the journal entry, with the record if it did not succeed, and who is told. */
 export function endInvocation(
   call: Call,
   record: Kept,
-  state: FinalState,
-  failure: Failure | undefined,
-  outcome: Outcome | undefined,
+  { failure, outcome, state }: End,
+  options: Pick<EndOptions, 'recordBytesMax'>,
   stamp: Stamp,
 ): Ending {
-  const forwardTo = state === 'cancelled' ? undefined : call.forwardTo
-  const forward = forwardTo === undefined ? undefined : forwardOf({ ...call, forwardTo }, state, outcome, stamp.atMs)
   const what: Happening = { ...stamp, state }
   if (failure) what.failure = failure
-  if (forwardTo !== undefined) what.forward = forward ? { id: forward.id } : { refused: 'depth-exceeded' }
   if (state !== 'succeeded') what.record = record.value
-  const journal = [journalRecord(journalEntryOf(call, what, outcome))]
-  const effects = forward ? { children: [callRecord(forward)], journal } : { journal }
+  const entry = journalEntryOf(call, what, outcome)
+  const { calls, children } = birthsOf(call, entry, childRecordBytesMax(options.recordBytesMax))
+  const journal = [journalRecord(Object.assign(entry, children))]
+  const effects = calls.length > 0 ? { children: calls.map(callRecord), journal } : { journal }
   return failure ? { state, failure, effects } : { state, effects }
 }
 
@@ -82,29 +93,40 @@ export function endInvocation(
  * What follows from a turn of `call` that the journal tells the end of: the same once more, for whoever recorded it may
  * not have come further.
  */
-export function effectsAgain(call: Call, journalValue: Uint8Array): Effects {
+export function effectsAgain(
+  call: Call,
+  journalValue: Uint8Array,
+  options: Pick<EndOptions, 'recordBytesMax'>,
+): Effects {
   const entry = decodeJournalEntry(journalValue)
-  const { atMs, forward, nextAttemptAtMs, state } = entry
+  const { nextAttemptAtMs, response, state } = entry
   if (state === 'retrying') {
     if (nextAttemptAtMs === undefined) return {}
-    return { again: true, timers: [timerOf(nextAttempt(call, nextAttemptAtMs), nextAttemptAtMs)] }
+    const next = nextAttempt(call, nextAttemptAtMs, response !== undefined)
+    return { again: true, timers: [timerOf(next, nextAttemptAtMs)] }
   }
-  const { forwardTo } = call
-  if (forwardTo === undefined || !forward || !('id' in forward)) return {}
-  const child = forwardOf({ ...call, forwardTo }, state as FinalState, outcomeOf(entry), atMs)
-  return child ? { again: true, children: [callRecord(child)] } : {}
+  const { calls } = birthsOf(call, entry, childRecordBytesMax(options.recordBytesMax))
+  return calls.length > 0 ? { again: true, children: calls.map(callRecord) } : {}
 }
 
 /** The dead letter for a call whose record is too large to be made. */
-export function endTooLarge(call: Call, record: StoredRecord, recordBytesMax: number, stamp: Stamp): Ending {
+export function endTooLarge(
+  call: Call,
+  record: StoredRecord,
+  options: Pick<EndOptions, 'recordBytesMax'>,
+  stamp: Stamp,
+): Ending {
+  const { recordBytesMax } = options
   const detail = `The record has ${record.value.length} bytes; ${recordBytesMax} are the limit.`
-  const { failure, kept } = cutTo(recordBytesMax, record, { code: 'too-large', detail })
-  return endInvocation(call, { value: kept }, 'failed', failure, undefined, stamp)
+  // By its record a view knows of which schedule it is: without the body that can be read.
+  const value = isTick(call) ? encodeCall({ ...call, body: NONE }) : record.value
+  const { failure, kept } = cutTo(recordBytesMax, value, { code: 'too-large', detail })
+  return endInvocation(call, { value: kept }, { state: 'failed', failure }, options, stamp)
 }
 
 /** The dead letter for a record that cannot be read at all. */
 export function endUnreadable(record: StoredRecord, reason: Failure, recordBytesMax: number, stamp: Stamp): Ending {
-  const { failure, kept } = cutTo(recordBytesMax, record, reason)
+  const { failure, kept } = cutTo(recordBytesMax, record.value, reason)
   const entry: JournalEntry = {
     ...stamp,
     id: unreadableId(record),
@@ -113,7 +135,7 @@ export function endUnreadable(record: StoredRecord, reason: Failure, recordBytes
     acceptedAtMs: record.appendedAtMs,
     state: 'failed',
     failure,
-    responseBody: new Uint8Array(0),
+    responseBody: NONE,
     record: kept,
   }
   return { state: 'failed', failure, effects: { journal: [journalRecord(entry)] } }
@@ -125,7 +147,7 @@ export function unreadableId({ appendedAtMs, log, offset, partition }: StoredRec
 }
 
 /** As many bytes of a record as a dead letter has room for; the failure says so if these are not all. */
-function cutTo(bytesMax: number, { value }: StoredRecord, failure: Failure): { kept: Uint8Array; failure: Failure } {
+function cutTo(bytesMax: number, value: Uint8Array, failure: Failure): { kept: Uint8Array; failure: Failure } {
   if (value.length <= bytesMax) return { kept: value, failure }
   const detail = `${failure.detail} Only the first ${bytesMax} of ${value.length} bytes are kept.`
   return { kept: value.subarray(0, bytesMax), failure: { ...failure, detail } }
@@ -146,7 +168,7 @@ export function journalRecord(entry: JournalEntry): NewRecord {
   return { ...turnOf(entry), value: encodeJournalEntry(entry) }
 }
 
-function callRecord(call: Call): NewRecord {
+export function callRecord(call: Call): NewRecord {
   return { ...turnOf(call), value: encodeCall(call) }
 }
 

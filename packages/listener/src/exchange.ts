@@ -1,5 +1,6 @@
 import type { Headers, Outcome } from '@posthaste/core'
 import type { Dispatcher } from 'undici'
+import { signOf } from './breaker.js'
 import { classifyCallError, isShortage } from './call-failure.js'
 import type { Pace } from './pace.js'
 import { ResponseBody } from './response-body.js'
@@ -20,7 +21,8 @@ export function isUnmade(outcome: Outcome | Unmade): outcome is Unmade {
 export function callEnd(outcome: Outcome | Unmade): CallEnd {
   // That it was cancelled says nothing of the target.
   const isTold = !isUnmade(outcome) && (outcome.kind === 'answered' || outcome.code !== 'cancelled')
-  return isTold ? { answered: outcome.kind === 'answered', durationMs: outcome.durationMs } : 'not made'
+  if (!isTold) return 'not made'
+  return { answered: outcome.kind === 'answered', durationMs: outcome.durationMs, sign: signOf(outcome) }
 }
 
 /** A pause shorter than this is not worth a timer. */

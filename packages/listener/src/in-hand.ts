@@ -20,7 +20,7 @@ const WAITING_MAX_FIRST = 128
 
 /** What became of a record. */
 export type Ended = Pick<Ending, 'effects'> & {
-  readonly state: Ending['state'] | 'deferred' | 'spilled' | 'repeated' | 'superseded'
+  readonly state: Ending['state'] | 'ticked' | 'deferred' | 'spilled' | 'parked' | 'repeated' | 'superseded'
   /** Called when it is written, or lost. */
   readonly onCompleted?: (how: Completed) => void
 }
@@ -182,7 +182,9 @@ export class InHand {
   }
 }
 
+const NOT_CALLED: readonly Ended['state'][] = ['ticked', 'spilled', 'parked', 'deferred', 'repeated', 'superseded']
+
 /** What is moved aside, or of no use, was not called. */
 function isEndOfCall({ state }: Ended): boolean {
-  return state !== 'spilled' && state !== 'deferred' && state !== 'repeated' && state !== 'superseded'
+  return !NOT_CALLED.includes(state)
 }

@@ -1,6 +1,8 @@
+export type { TargetTime } from './awake-time.js'
 export type { ControlLog } from './control-follower.js'
 export type { CountedAttempt } from './counted-attempt.js'
 export type { CycleReport, Trigger } from './cycle.js'
 export { Listener } from './listener.js'
 export type { ListenerOptions } from './listener-options.js'
 export { isSchedule } from './schedule.js'
+export type { OpenBreaker } from './targets.js'

@@ -1,11 +1,12 @@
-import type { Call } from '@posthaste/core'
-import type { Begun, Delivery } from '@posthaste/stream'
+import { type Call, isTick } from '@posthaste/core'
+import type { Begun, Delivery, Effects } from '@posthaste/stream'
 import { type Readable, read, turnOfReading } from './admission.js'
 import type { Control } from './control.js'
 import { effectsAgain } from './effects.js'
 import type { InHand } from './in-hand.js'
 import { isSameTurn, type Job, jobOf } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
+import { tickEffectsAgain } from './tick-effects.js'
 
 export interface IntakeOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax'> {
   readonly control: Control
@@ -75,17 +76,21 @@ export class Intake {
    * the one that has taken its place.
    */
   #isHeldBack(delivery: Delivery, reading: Readable): boolean {
-    // What has ended has consequences, which whoever begins it is told.
-    if (reading.kind === 'unreadable' || delivery.ended) return false
+    if (reading.kind === 'unreadable') return false
     const { control, inHand } = this.#options
     const { call } = reading.decoded
+    // What comes of a tick depends on what was asked, also where it has ended.
+    const isEarly = isTick(call) && !control.isCurrent
+    // What has ended has consequences, which whoever begins it is told.
+    if (delivery.ended && !isEarly) return false
     const order = control.orderFor(call)
-    if (order === 'drop') {
+    // What a tick did is done before anything else counts: its invocation may be missing.
+    if (order === 'drop' && !isTick(call)) {
       inHand.complete(delivery, control.carryOut(order, jobOf(delivery, reading.decoded)))
       return true
     }
     // Begun, one that was moved would be taken for a copy of the one whose place it takes, and neither would be left.
-    const isHeldBack = order === 'wait' || (call.move !== undefined && this.#holds(call))
+    const isHeldBack = isEarly || order === 'wait' || (call.move !== undefined && this.#holds(call))
     if (isHeldBack) this.#waiting.push(delivery)
     return isHeldBack
   }
@@ -110,13 +115,18 @@ export class Intake {
       if (this.#stopping || this.#blocked) inHand.release(delivery)
       else if (known === 'fresh') this.#handOn(delivery, reading)
       else {
-        const effects = known === 'copy' || !call ? {} : effectsAgain(call, known)
+        const effects = known === 'copy' || !call ? {} : this.#effectsAgain(call, known)
         inHand.complete(delivery, { state: 'repeated', effects })
       }
     } finally {
       // Only now: what is handed on is in hand there.
       if (call) this.#lookedUp.delete(call)
     }
+  }
+
+  #effectsAgain(call: Call, journalValue: Uint8Array): Effects {
+    if (!isTick(call)) return effectsAgain(call, journalValue, this.#options)
+    return tickEffectsAgain(call, journalValue, this.#options.control.orderFor(call) === 'drop')
   }
 
   #block(delivery: Delivery, reason: string): void {

@@ -1,5 +1,6 @@
 import type { Clock, Log, RetryPolicy } from '@posthaste/core'
 import type { Consumer } from '@posthaste/stream'
+import type { TargetTime } from './awake-time.js'
 import type { ControlLog } from './control-follower.js'
 import type { CountedAttempt } from './counted-attempt.js'
 
@@ -22,6 +23,12 @@ export interface ListenerOptions {
   readonly concurrency: number
   /** Calls running at once for one target origin. */
   readonly concurrencyPerTarget: number
+  /** Calls that begin in a second for one target origin; 0 for any number. */
+  readonly ratePerTarget: number
+  /** Calls that may begin at once for one target origin after a rest, where there is a rate. */
+  readonly burstPerTarget: number
+  /** Calls of one target origin that must fail in a row before it is not called any more; 0 for never. */
+  readonly breakerFailures: number
   /** Time-out of a call whose instruction names none. */
   readonly timeoutMs: number
   readonly retry: RetryPolicy
@@ -33,4 +40,6 @@ export interface ListenerOptions {
   readonly onAttempt?: (attempt: CountedAttempt) => void
   /** Which attempts get a log line. */
   readonly logAttempts: 'failed' | 'all'
+  /** By which targets are judged; one of its own, which stands still while the listener does, if left out. */
+  readonly time?: TargetTime
 }

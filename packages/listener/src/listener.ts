@@ -2,6 +2,7 @@ import { type CycleReport, Cycles, type Trigger } from './cycle.js'
 import { Dispatcher } from './dispatcher.js'
 import type { ListenerOptions } from './listener-options.js'
 import { Schedule } from './schedule.js'
+import type { OpenBreaker } from './targets.js'
 
 /** Pulls from the stream when triggered, makes the calls, and records what came of them. */
 export class Listener {
@@ -36,6 +37,11 @@ export class Listener {
 
   report(): Promise<CycleReport> {
     return this.#cycles.report()
+  }
+
+  /** Those of targets that are not called but for probes. */
+  get openBreakers(): readonly OpenBreaker[] {
+    return this.#dispatcher.openBreakers
   }
 
   /** Why it pulls nothing; undefined while all is well. */

@@ -1,6 +1,6 @@
-import { type Call, decideAdmission, originOf } from '@posthaste/core'
-import { endExpired, isExpired } from './admission.js'
-import type { AwakeTime } from './awake-time.js'
+import { type Call, decideTick, isTick, originOf, type TickCall } from '@posthaste/core'
+import { admit, endExpired } from './admission.js'
+import type { TargetTime } from './awake-time.js'
 import type { Control } from './control.js'
 import { type Stamp, scheduledNote } from './effects.js'
 import { callEnd, isUnmade, NO_DESCRIPTOR } from './exchange.js'
@@ -12,15 +12,16 @@ import { Shortage } from './shortage.js'
 import type { Spiller } from './spiller.js'
 import type { Target } from './target.js'
 import type { Targets } from './targets.js'
+import { endTick } from './tick-effects.js'
 
-export interface PlacementOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name'> {
+export interface PlacementOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax' | 'retry'> {
   readonly control: Control
   readonly inHand: InHand
   readonly running: RunningCalls
   readonly spiller: Spiller
   readonly targets: Targets<Job>
   /** By which targets are judged. */
-  readonly time: AwakeTime
+  readonly time: TargetTime
 }
 
 /** Decides what is done with a job now, and does it: calls when its target has a place, waits, puts off, or ends it. */
@@ -51,7 +52,7 @@ export class Placement {
   }
 
   place(job: Job): void {
-    const { clock, control, inHand } = this.#options
+    const { control, inHand } = this.#options
     const { call, delivery } = job
     const order = control.orderFor(call)
     if (order !== 'call') {
@@ -59,10 +60,16 @@ export class Placement {
       else inHand.complete(delivery, control.carryOut(order, job))
       return
     }
-    const admission = decideAdmission(call, clock.now())
+    if (isTick(call)) {
+      this.#tick(job, call)
+      return
+    }
+    const admission = admit(call, this.#options)
     if (admission.kind === 'call') this.#queue(job)
-    else if (admission.kind === 'expire') this.#expire(job)
-    else this.#defer(job, admission.dueMs)
+    else if (admission.kind === 'defer') this.#defer(job, admission.dueMs)
+    // It may have been cancelled, or moved to a time of which it is not known here yet.
+    else if (!job.delivery.held() || !control.isCurrent) this.#pause(job)
+    else this.#expire(job)
   }
 
   /** Starts what waits and has a place now. */
@@ -116,6 +123,15 @@ export class Placement {
     for (const { delivery } of [...targets.clear(time.nowMs), ...this.#paused.splice(0)]) inHand.release(delivery)
   }
 
+  /** Does what is due by a schedule. That takes neither a place nor a time. */
+  #tick(job: Job, tick: TickCall): void {
+    const { notBeforeMs = 0, schedule } = tick
+    const stamp = this.#stamp
+    if (notBeforeMs > stamp.atMs) this.#defer(job, notBeforeMs)
+    else if (!job.delivery.held() || !this.mayStart) this.#pause(job)
+    else this.#options.inHand.complete(job.delivery, endTick(tick, decideTick(schedule, stamp.atMs), stamp))
+  }
+
   #queue(job: Job): void {
     if (!job.delivery.held() || !this.mayStart) {
       this.#pause(job)
@@ -129,8 +145,8 @@ export class Placement {
   }
 
   async #run(job: Job, target: Target<Job>): Promise<void> {
-    const { clock, running, targets, time } = this.#options
-    if (isExpired(job.call, clock)) {
+    const { running, targets, time } = this.#options
+    if (admit(job.call, this.#options).kind === 'expire') {
       targets.end(target, 'not made', time.nowMs)
       this.#expire(job)
       return
@@ -150,7 +166,7 @@ export class Placement {
   }
 
   #expire({ call, delivery }: Job): void {
-    this.#options.inHand.complete(delivery, endExpired(call, delivery.record, this.#stamp))
+    this.#options.inHand.complete(delivery, endExpired(call, delivery.record, this.#options, this.#stamp))
   }
 
   #defer(job: Job, dueMs: number): void {

@@ -1,4 +1,4 @@
-import type { Call, Outcome } from '@posthaste/core'
+import { type Call, expiryMsOf, type Outcome, policyOf } from '@posthaste/core'
 import type { Pool } from 'undici'
 import { AttemptLog } from './attempt-log.js'
 import { Bag, type Bagged } from './bag.js'
@@ -77,7 +77,8 @@ export class RunningCalls {
       slot: -1,
     }
     this.#running.add(running)
-    exchange.start(pool, requestOf(call))
+    const untilMs = expiryMsOf(call, policyOf(call.retry, this.#options.retry).maxAgeMs)
+    exchange.start(pool, requestOf(call, Math.min(timeoutMs, untilMs - startedAtMs)))
     return running
   }
 
@@ -111,7 +112,7 @@ export class RunningCalls {
 
   #record({ call, checkedOut, delivery }: RunningCall, outcome: Outcome): void {
     this.#inHand.tally.called += 1
-    const ending = endAttempt(call, delivery.record, outcome, this.#options.retry, this.#stamp, Math.random())
+    const ending = endAttempt(call, delivery.record, outcome, this.#options, this.#stamp, Math.random())
     this.#attemptLog.write(call, outcome, ending)
     this.#options.onAttempt?.(countedAttempt(call, outcome, ending))
     const ended = ending.state === 'cancelled' ? this.#control.endCancelled(call, ending) : ending

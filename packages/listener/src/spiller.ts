@@ -1,22 +1,25 @@
-import { type Clock, peekOrigin } from '@posthaste/core'
-import type { Delivery } from '@posthaste/stream'
-import type { AwakeTime } from './awake-time.js'
+import { expiryMsOf, peekExpiryMs, peekOrigin, policyOf } from '@posthaste/core'
+import type { Delivery, NewTimer } from '@posthaste/stream'
+import type { TargetTime } from './awake-time.js'
 import type { Control } from './control.js'
-import type { InHand } from './in-hand.js'
+import type { Ended, InHand } from './in-hand.js'
 import { type Job, timerFor } from './job.js'
+import type { ListenerOptions } from './listener-options.js'
 import type { Target } from './target.js'
 import type { Targets } from './targets.js'
 
-export interface SpillerOptions {
-  readonly clock: Clock
+export interface SpillerOptions extends Pick<ListenerOptions, 'clock' | 'retry'> {
   readonly control: Control
   readonly inHand: InHand
   readonly targets: Targets<Job>
   /** By which targets are judged. */
-  readonly time: AwakeTime
+  readonly time: TargetTime
 }
 
-/** Moves aside what cannot start soon: it comes back in its turn, or when its target may have recovered. */
+/**
+ * Moves aside what cannot start soon: it comes back in its turn, or when its target may have recovered; what waits for a
+ * target that is dead is parked, for longer. In any case it is back when its time runs out.
+ */
 export class Spiller {
   readonly #options: SpillerOptions
 
@@ -32,15 +35,14 @@ export class Spiller {
   }
 
   spill(job: Job, target: Target<Job>): void {
-    this.#options.inHand.complete(job.delivery, {
-      state: 'spilled',
-      effects: { aside: true, timers: [timerFor(job, this.#returnMs(target))] },
-    })
+    const { inHand, retry } = this.#options
+    const expiryMs = expiryMsOf(job.call, policyOf(job.call.retry, retry).maxAgeMs)
+    inHand.complete(job.delivery, aside(target, timerFor(job, this.#returnMs(target, expiryMs))))
   }
 
   /** What waits for a stuck target is not worth reading each time that it comes by: there may be very much of it. */
   spillUnread(delivery: Delivery): boolean {
-    const { control, inHand, targets, time } = this.#options
+    const { clock, control, inHand, retry, targets, time } = this.#options
     const { key, value } = delivery.record
     // What names no turn must be read for that: another producer wrote it. So must what has ended: it has consequences.
     const origin = delivery.ended || key === '' ? undefined : peekOrigin(value)
@@ -48,8 +50,9 @@ export class Spiller {
     if (!target || targets.canBegin(target, time.nowMs) || !this.isFull(target)) return false
     // It may be another's to move, or something may have been asked.
     if (!delivery.held() || !control.isCurrent || control.knows(key)) return false
-    const timer = { ...delivery.record, dueMs: this.#returnMs(target) }
-    inHand.complete(delivery, { state: 'spilled', effects: { aside: true, timers: [timer] } })
+    const expiryMs = peekExpiryMs(value, retry.maxAgeMs, clock.now())
+    if (expiryMs === undefined) return false
+    inHand.complete(delivery, aside(target, { ...delivery.record, dueMs: this.#returnMs(target, expiryMs) }))
     return true
   }
 
@@ -64,8 +67,12 @@ export class Spiller {
   }
 
   /** When to bring back a call that is moved aside, in milliseconds since the Unix epoch. */
-  #returnMs(target: Target<Job>): number {
+  #returnMs(target: Target<Job>, expiryMs: number): number {
     const { clock, targets, time } = this.#options
-    return clock.now() + targets.awayMs(target, time.nowMs)
+    return Math.min(clock.now() + targets.awayMs(target, time.nowMs, Math.random()), expiryMs)
   }
+}
+
+function aside(target: Target<Job>, timer: NewTimer): Ended {
+  return { state: target.isDead ? 'parked' : 'spilled', effects: { aside: true, timers: [timer] } }
 }

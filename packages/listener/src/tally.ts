@@ -9,8 +9,12 @@ export interface Tally {
   cancelled: number
   retrying: number
   deferred: number
+  /** Ticks of schedules. */
+  ticked: number
   /** Moved aside because they could not start soon. */
   spilled: number
+  /** Put off because their target is dead. */
+  parked: number
   /** Records of a turn that was recorded before, or is in work already. */
   repeated: number
   /** Records of no use, because what they were for was cancelled, or moved to another time. */
@@ -31,7 +35,9 @@ export function newTally(): Tally {
     cancelled: 0,
     retrying: 0,
     deferred: 0,
+    ticked: 0,
     spilled: 0,
+    parked: 0,
     repeated: 0,
     superseded: 0,
     checkedOut: 0,

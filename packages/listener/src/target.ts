@@ -1,4 +1,6 @@
 import { Pool } from 'undici'
+import { Breaker, type BreakerChange, type BreakerState, type Sign } from './breaker.js'
+import { TokenBucket } from './token-bucket.js'
 
 /** Calls that a target may have at once before it has answered any. */
 const FIRST_PLACES = 2
@@ -15,8 +17,20 @@ const AWAY_MS_MAX = 30_000
 /** Those that come back at one time share a batch on the timers. */
 const AWAY_GRID_MS = 100
 
-/** How a call ended for its target: after how long, and whether with an answer, of whatever status. */
-export type CallEnd = { readonly answered: boolean; readonly durationMs: number } | 'not made'
+/** How a call ended for its target: after how long, whether with an answer, of whatever status, and what that says. */
+export type CallEnd = { readonly answered: boolean; readonly durationMs: number; readonly sign: Sign } | 'not made'
+
+/** What holds for each target. */
+export interface TargetLimits {
+  /** Calls running at once. */
+  readonly places: number
+  /** Failures in a row after which it may count as dead; 0 for never. */
+  readonly failures: number
+  /** Calls that begin in a second; 0 for any number. */
+  readonly rate: number
+  /** Calls that may begin at once after a rest, where there is a rate. */
+  readonly burst: number
+}
 
 /**
  * What a listener knows of one origin: its connections, how many calls it may have at once, and its pace. A target
@@ -27,10 +41,12 @@ export class Target<W> {
   readonly origin: string
   readonly #waiting: W[] = []
   readonly #placesMax: number
+  readonly #breaker: Breaker
+  readonly #bucket: TokenBucket | undefined
   #pool: Pool | undefined
   #running = 0
   #places: number
-  /** Since when something runs or waits; undefined while nothing does. */
+  /** Since when something runs or waits, where there is a rate only since when it runs; undefined while nothing does. */
   #busySinceMs: number | undefined
   #lastEndMs = 0
   /** How long its calls take, on average, whatever their end. */
@@ -43,16 +59,19 @@ export class Target<W> {
   #lastTurnMs = 0
   #idleSinceMs: number
 
-  constructor(origin: string, placesMax: number, nowMs: number) {
+  constructor(origin: string, { burst, failures, places, rate }: TargetLimits, nowMs: number) {
     this.origin = origin
-    this.#placesMax = placesMax
-    this.#places = Math.min(FIRST_PLACES, placesMax)
+    this.#placesMax = places
+    this.#places = Math.min(FIRST_PLACES, places)
+    this.#breaker = new Breaker(failures)
+    this.#bucket = rate > 0 ? new TokenBucket(rate, burst, nowMs) : undefined
     this.#idleSinceMs = nowMs
   }
 
   get pool(): Pool {
     this.#pool ??= new Pool(this.origin, {
-      connections: this.#placesMax,
+      // One for a probe, should calls hang on all others.
+      connections: this.#placesMax + 1,
       pipelining: 1,
       // Our own deadline covers the whole call; undici's are coarse.
       headersTimeout: 0,
@@ -62,12 +81,38 @@ export class Target<W> {
     return this.#pool
   }
 
+  /** Whether it may have connections. */
+  get isConnected(): boolean {
+    return this.#pool !== undefined
+  }
+
   get running(): number {
     return this.#running
   }
 
-  get hasPlace(): boolean {
-    return this.#running < this.#places
+  /** Whether it may have one more call now, as far as it is up to this target. */
+  hasPlace(nowMs: number): boolean {
+    if (this.isLimited(nowMs)) return false
+    return this.isDead ? this.#breaker.admits(nowMs) : this.#running < this.#places
+  }
+
+  /** Whether its breaker is open: nothing is called but probes. */
+  get isDead(): boolean {
+    return this.#breaker.isOpen
+  }
+
+  get breakerState(): BreakerState {
+    return this.#breaker.state
+  }
+
+  /** For how long it has been dead. */
+  outageMs(nowMs: number): number {
+    return this.#breaker.outageMs(nowMs)
+  }
+
+  /** Whether no call may begin because so many have. */
+  isLimited(nowMs: number): boolean {
+    return this.#bucket?.has(nowMs) === false
   }
 
   get waitingCount(): number {
@@ -87,8 +132,14 @@ export class Target<W> {
     return this.isIdle ? nowMs - this.#idleSinceMs : 0
   }
 
+  /** For how long what is known of it counts after its last call, or the last that was moved aside. */
+  keepMs(nowMs: number): number {
+    return Math.max(this.#breaker.keepMs(nowMs), this.#bucket?.keepMs(nowMs) ?? 0)
+  }
+
   wait(one: W, nowMs: number): void {
-    this.#busySinceMs ??= nowMs
+    // Where there is a rate, what waits asks nothing of the target.
+    if (!this.#bucket) this.#busySinceMs ??= nowMs
     this.#waiting.push(one)
   }
 
@@ -115,24 +166,40 @@ export class Target<W> {
   begin(nowMs: number): void {
     this.#busySinceMs ??= nowMs
     this.#running += 1
+    this.#bucket?.take(nowMs)
+    this.#breaker.begin(nowMs)
   }
 
-  end(end: CallEnd, nowMs: number): void {
+  /** Tells if its breaker opened, or closed. */
+  end(end: CallEnd, nowMs: number): BreakerChange | undefined {
     this.#running -= 1
-    if (end !== 'not made') {
-      this.#answers = end.answered
-      this.#isProven = end.answered
-      this.#places = end.answered ? Math.min(this.#placesMax, this.#places + 1) : Math.max(1, this.#places >> 1)
-      this.#durationMs =
-        this.#lastEndMs === 0 ? end.durationMs : this.#durationMs * MEMORY + end.durationMs * (1 - MEMORY)
-      this.#lastEndMs = nowMs
-    }
+    const change = end === 'not made' ? this.#noteUnmade() : this.#noteEnd(end, nowMs)
     this.#noteIdle(nowMs)
+    return change
   }
 
-  /** How long one more call would wait, judged by the target's pace. */
+  #noteUnmade(): undefined {
+    this.#bucket?.giveBack()
+    this.#breaker.unmade()
+  }
+
+  #noteEnd({ answered, durationMs, sign }: Exclude<CallEnd, 'not made'>, nowMs: number): BreakerChange | undefined {
+    const change = this.#breaker.end(sign, durationMs, nowMs)
+    this.#answers = answered
+    this.#isProven = answered
+    this.#places = answered ? Math.min(this.#placesMax, this.#places + 1) : Math.max(1, this.#places >> 1)
+    // Whoever is back is not to get all at once.
+    if (change === 'closed') this.#places = Math.min(FIRST_PLACES, this.#placesMax)
+    const isFirst = this.#lastEndMs === 0 || change === 'closed'
+    this.#durationMs = isFirst ? durationMs : this.#durationMs * MEMORY + durationMs * (1 - MEMORY)
+    this.#lastEndMs = nowMs
+    return change
+  }
+
+  /** How long one more call would wait, judged by the target's pace, and its rate. */
   expectedWaitMs(nowMs: number): number {
-    return (this.#waiting.length + 1) * this.#paceMs(nowMs)
+    const count = this.#waiting.length + 1
+    return Math.max(count * this.#paceMs(nowMs), this.#bucket?.waitMs(count, nowMs) ?? 0)
   }
 
   /** Whether nothing is to be expected of it soon: no call ends, or those that do take long and get no answer. */
@@ -141,18 +208,27 @@ export class Target<W> {
   }
 
   /**
-   * When to bring back a call that is moved aside. If the target is stuck, after a time that grows with its silence; if it
-   * is slow, in turn, at its pace; never so late that a target which recovers is left alone for long.
+   * When to bring back a call that is moved aside. If the target is dead, after a time that grows with that; if it is
+   * stuck, with its silence; if it is slow, in turn, at its pace; never so late that a target which recovers is left alone
+   * for long. What only its rate keeps out has a turn that is sure, however late. `random` is a number in [0, 1).
    */
-  returnMs(nowMs: number): number {
-    let ms: number
-    if (this.isStuck(nowMs)) {
-      ms = nowMs + Math.max(AWAY_MS_MIN, 2 * this.#silentMs(nowMs))
-    } else {
-      this.#lastTurnMs = Math.max(this.#lastTurnMs, nowMs + TURN_MS_MIN) + this.#paceMs(nowMs)
-      ms = this.#lastTurnMs
-    }
-    return Math.ceil(Math.min(ms, nowMs + AWAY_MS_MAX) / AWAY_GRID_MS) * AWAY_GRID_MS
+  returnMs(nowMs: number, random: number): number {
+    return Math.ceil(this.#backMs(nowMs, random) / AWAY_GRID_MS) * AWAY_GRID_MS
+  }
+
+  #backMs(nowMs: number, random: number): number {
+    if (this.isDead) return nowMs + this.#park(nowMs, random)
+    const latestMs = nowMs + AWAY_MS_MAX
+    if (this.isStuck(nowMs)) return Math.min(nowMs + Math.max(AWAY_MS_MIN, 2 * this.#silentMs(nowMs)), latestMs)
+    const paceMs = this.#paceMs(nowMs)
+    if (this.#bucket?.holdsUp(paceMs, nowMs)) return this.#bucket.turnMs(this.#waiting.length, nowMs)
+    this.#lastTurnMs = Math.max(this.#lastTurnMs, nowMs + TURN_MS_MIN) + paceMs
+    return Math.min(this.#lastTurnMs, latestMs)
+  }
+
+  #park(nowMs: number, random: number): number {
+    if (this.isIdle) this.#idleSinceMs = nowMs
+    return this.#breaker.park(nowMs, random)
   }
 
   /** Time from one call's start to the next. A target that answers will soon have all its places. */
@@ -171,15 +247,17 @@ export class Target<W> {
   }
 
   #noteIdle(nowMs: number): void {
+    if (this.#bucket && this.#running === 0) this.#busySinceMs = undefined
     if (!this.isIdle) return
     this.#busySinceMs = undefined
     this.#lastTurnMs = 0
     this.#idleSinceMs = nowMs
   }
 
-  /** Closes its connections. */
+  /** Closes its connections. The next call opens new ones. */
   async close(): Promise<void> {
-    await this.#pool?.destroy()
+    const pool = this.#pool
     this.#pool = undefined
+    await pool?.destroy()
   }
 }

@@ -1,9 +1,14 @@
-import { type CallEnd, Target } from './target.js'
+import type { BreakerChange, BreakerState } from './breaker.js'
+import type { Job } from './job.js'
+import type { ListenerOptions } from './listener-options.js'
+import { type CallEnd, Target, type TargetLimits } from './target.js'
 
-/** Connections of a target that nobody called for this long are closed. */
+/** Connections of a target that nobody called for this long are closed, and what is known of it is forgotten. */
 const IDLE_MS_MAX = 30_000
-/** Targets remembered while nothing runs for them. */
-const IDLE_TARGETS_MAX = 1_000
+/** Targets that keep their connections while nothing runs for them. */
+const IDLE_CONNECTED_MAX = 1_000
+/** Targets that are remembered while nothing runs for them: that takes little. */
+const IDLE_TARGETS_MAX = 10_000
 
 /** A call that would wait longer than this for its target must not wait here. */
 const WAIT_MS_MAX = 2_000
@@ -15,6 +20,17 @@ const SHARE_OF_FREE = 1 / 4
 /** This share of all places is kept for targets that answer: however many others hang, one each, these go on. */
 const SHARE_KEPT = 1 / 4
 
+/** The breaker of a target, if it is not closed. */
+export interface OpenBreaker {
+  readonly origin: string
+  readonly state: Exclude<BreakerState, 'closed'>
+  /** For how long its calls have failed. */
+  readonly outageMs: number
+}
+
+/** Hears that a breaker opened, or closed after so long. */
+export type BreakerListener = (origin: string, change: BreakerChange, outageMs: number) => void
+
 /**
  * All targets: shares the places among them, in turn. Each gets as many as it earned, as long as that is less than a
  * share of what is free (dynamic thresholds, Choudhury and Hahne 1998). Times in milliseconds, by the
@@ -22,18 +38,20 @@ const SHARE_KEPT = 1 / 4
  */
 export class Targets<W> {
   readonly #placesMax: number
-  readonly #placesPerTarget: number
+  readonly #perTarget: TargetLimits
   readonly #placesKept: number
+  readonly #onBreaker: BreakerListener
   readonly #targets = new Map<string, Target<W>>()
   /** Those for whom something waits, in the order in which their turn comes. */
   readonly #waiting = new Set<Target<W>>()
   #running = 0
   #waitingCount = 0
 
-  constructor(placesMax: number, placesPerTarget: number) {
+  constructor(placesMax: number, perTarget: TargetLimits, onBreaker: BreakerListener = () => undefined) {
     this.#placesMax = placesMax
-    this.#placesPerTarget = placesPerTarget
+    this.#perTarget = { ...perTarget, places: Math.min(placesMax, perTarget.places) }
     this.#placesKept = Math.floor(placesMax * SHARE_KEPT)
+    this.#onBreaker = onBreaker
   }
 
   /** The target of an origin if anything is known of it. */
@@ -44,7 +62,7 @@ export class Targets<W> {
   of(origin: string, nowMs: number): Target<W> {
     let target = this.#targets.get(origin)
     if (!target) {
-      target = new Target<W>(origin, Math.min(this.#placesMax, this.#placesPerTarget), nowMs)
+      target = new Target<W>(origin, this.#perTarget, nowMs)
       this.#targets.set(origin, target)
     }
     return target
@@ -89,8 +107,9 @@ export class Targets<W> {
 
   #hasPlace(target: Target<W>, nowMs: number): boolean {
     const free = this.#placesMax - this.#running
-    if (!target.hasPlace || target.running >= Math.max(1, free * SHARE_OF_FREE)) return false
-    return free > 0 && !this.#keepsOut(target, nowMs)
+    if (free <= 0 || !target.hasPlace(nowMs) || this.#keepsOut(target, nowMs)) return false
+    // The share is for targets that are called: what hangs since before it was dead keeps no probe out.
+    return target.isDead || target.running < Math.max(1, free * SHARE_OF_FREE)
   }
 
   /** Takes a place for one call, if there is one. */
@@ -103,18 +122,31 @@ export class Targets<W> {
 
   end(target: Target<W>, end: CallEnd, nowMs: number): void {
     this.#running -= 1
-    target.end(end, nowMs)
+    const outageMs = target.outageMs(nowMs)
+    const change = target.end(end, nowMs)
+    if (change) this.#onBreaker(target.origin, change, Math.max(outageMs, target.outageMs(nowMs)))
+  }
+
+  /** The breakers that are not closed. */
+  openBreakers(nowMs: number): OpenBreaker[] {
+    const open: OpenBreaker[] = []
+    for (const target of this.#targets.values()) {
+      const { breakerState: state, origin } = target
+      if (state !== 'closed') open.push({ origin, state, outageMs: target.outageMs(nowMs) })
+    }
+    return open
   }
 
   /** Whether one more call must not wait for a target here: it would take long, or others need the room. */
   waitsTooLong(target: Target<W>, isCrowded: boolean, nowMs: number): boolean {
-    const isHopeless = target.isStuck(nowMs) || this.#keepsOut(target, nowMs)
+    if (target.isDead) return true
+    const isHopeless = target.isStuck(nowMs) || target.isLimited(nowMs) || this.#keepsOut(target, nowMs)
     return (isCrowded && isHopeless) || target.expectedWaitMs(nowMs) > WAIT_MS_MAX
   }
 
-  /** In how many milliseconds to bring back a call that is moved aside. */
-  awayMs(target: Target<W>, nowMs: number): number {
-    const awayMs = target.returnMs(nowMs) - nowMs
+  /** In how many milliseconds to bring back a call that is moved aside. `random` is a number in [0, 1). */
+  awayMs(target: Target<W>, nowMs: number, random: number): number {
+    const awayMs = target.returnMs(nowMs, random) - nowMs
     return this.#keepsOut(target, nowMs) ? Math.max(awayMs, KEPT_OUT_MS) : awayMs
   }
 
@@ -151,22 +183,51 @@ export class Targets<W> {
     return jobs
   }
 
+  /** Closes connections that nobody uses, and forgets targets of which nothing is worth knowing, or that are too many. */
   sweep(nowMs: number): void {
-    let excess = -IDLE_TARGETS_MAX
-    for (const target of this.#targets.values()) if (target.isIdle) excess += 1
-    // What is known of those that answer is worth more.
-    for (const isProven of [false, true]) {
-      for (const [origin, target] of this.#targets) {
-        if (target.isProven(nowMs) !== isProven || !target.isIdle) continue
-        if (excess <= 0 && target.idleMs(nowMs) < IDLE_MS_MAX) continue
-        this.#targets.delete(origin)
-        excess -= 1
-        void target.close()
-      }
+    const idle = [...this.#targets.values()].filter(({ isIdle }) => isIdle)
+    const isRested = (target: Target<W>): boolean => target.idleMs(nowMs) >= IDLE_MS_MAX
+    const isProven = (target: Target<W>): boolean => target.isProven(nowMs)
+    const connected = idle.filter((target) => target.isConnected)
+    for (const target of surplus(connected, IDLE_CONNECTED_MAX, isRested, isProven)) void target.close()
+    const isOver = (target: Target<W>): boolean => isRested(target) && target.idleMs(nowMs) >= target.keepMs(nowMs)
+    const isKnown = (target: Target<W>): boolean => isProven(target) || target.isDead
+    for (const target of surplus(idle, IDLE_TARGETS_MAX, isOver, isKnown)) {
+      this.#targets.delete(target.origin)
+      void target.close()
     }
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#targets.values()].map((target) => target.close()))
   }
+}
+
+/** Those that are over, and of the rest what is more than `most`: first those that are not worth more than others. */
+function surplus<T>(
+  all: readonly T[],
+  most: number,
+  isOver: (one: T) => boolean,
+  isWorthMore: (one: T) => boolean,
+): T[] {
+  const over = all.filter(isOver)
+  const excess = all.length - over.length - most
+  if (excess <= 0) return over
+  const rest = all.filter((one) => !isOver(one))
+  const inTurn = [...rest.filter((one) => !isWorthMore(one)), ...rest.filter(isWorthMore)]
+  return [...over, ...inTurn.slice(0, excess)]
+}
+
+/** The targets of a listener. It logs which of them it calls no more, and calls again. */
+export function targetsOf(options: ListenerOptions): Targets<Job> {
+  const { breakerFailures: failures, burstPerTarget: burst, concurrency, log, ratePerTarget: rate } = options
+  return new Targets(
+    concurrency,
+    { places: options.concurrencyPerTarget, failures, rate, burst },
+    (target, change, ms) => {
+      const outageMs = Math.round(ms)
+      if (change === 'opened') log.warn({ target, outageMs }, 'a target is dead: it is probed, and not called')
+      else log.info({ target, outageMs }, 'a target is back: it is called again')
+    },
+  )
 }

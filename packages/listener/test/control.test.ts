@@ -91,6 +91,23 @@ t.test('who is frozen right before a request is written does not write it before
   t.match(await listener.ping('ping', 10_000), { drained: true, called: 1 })
 })
 
+t.test('what is out of time has not expired before it is known what was asked of it', async (t) => {
+  const target = await startTarget(t)
+  const storage = createStorage(t)
+  const stream = await storage.open()
+  const call = (await submit(stream, [{ target: target.url, expiresIn: '1ms', onFailure: target.url }]))[0] as Call
+  await cancel(stream, call)
+  await until(() => Date.now() > (call.expiresAtMs as number))
+  const gate = gated(stream)
+  gate.close()
+  t.teardown(() => gate.open())
+  const { listener } = await startListener(t, { control: gate.control }, storage)
+  t.match(await listener.ping('ping', 500), { pulled: 1, drained: false })
+  gate.open()
+  t.match(await listener.ping('ping', 10_000), { drained: true, cancelled: 1, expired: 0 })
+  t.strictSame(await statesOf(stream, call), ['cancelled'])
+})
+
 t.test('what hears nothing from the start calls nothing, and says so after a while', async (t) => {
   const target = await startTarget(t)
   const storage = createStorage(t)
@@ -225,7 +242,7 @@ t.test('a stop ends all that is asked and followed, also where it is silent', as
   await until(async () => (await listener.report()).deferred === 1)
   const startedMs = performance.now()
   await listener.stop(0)
-  t.ok(performance.now() - startedMs < 1_000)
+  t.ok(performance.now() - startedMs < 5_000)
   await cancel(stream, call)
   await new Promise((resolve) => setTimeout(resolve, 500))
   t.strictSame(

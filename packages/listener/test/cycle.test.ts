@@ -59,16 +59,16 @@ t.test('however many trigger it, there is one cycle, and one pull at a time', as
 })
 
 t.test('a ping is answered when what was there is completed, or when its time is over', async (t) => {
-  const target = await startTarget(t, (_, response) => setTimeout(() => response.end(), 300))
+  const target = await startTarget(t, (_, response) => setTimeout(() => response.end(), 2_000))
   const { listener, stream } = await startListener(t)
   await submit(stream, [{ target: target.url }])
   const startedMs = performance.now()
   t.match(await listener.ping('ping', 50), { drained: false, running: true, called: 0 })
   const earlyMs = performance.now() - startedMs
-  t.ok(earlyMs >= 50 && earlyMs < 200, `${earlyMs} ms`)
+  t.ok(earlyMs >= 50 && earlyMs < 2_000, `${earlyMs} ms`)
   t.match(await listener.ping('ping', 5_000), { drained: true, called: 1, partitions: [{ committed: 1, end: 1 }] })
   const lateMs = performance.now() - startedMs
-  t.ok(lateMs >= 300 && lateMs < 1_000, `${lateMs} ms`)
+  t.ok(lateMs >= 1_990, `${lateMs} ms`)
 })
 
 t.test('what comes after a ping does not keep it waiting', async (t) => {
@@ -175,7 +175,7 @@ t.test('a schedule that is longer than the linger leaves pauses, one that is sho
   const startedMs = performance.now()
   await submit(stream, [{ target: target.url }])
   await finalStates(stream, 1)
-  t.ok(performance.now() - startedMs < 500, `${performance.now() - startedMs} ms`)
+  t.ok(performance.now() - startedMs < 5_000, `${performance.now() - startedMs} ms`)
   t.match(await listener.report(), { cycle: 1 })
 })
 

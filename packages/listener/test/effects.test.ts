@@ -1,10 +1,11 @@
-import { type Call, DEFAULT_RETRY_POLICY, type Outcome, PosthasteError } from '@posthaste/core'
+import { type Call, DEFAULT_RETRY_POLICY, type Headers, type Outcome, PosthasteError } from '@posthaste/core'
 import type { Effects, NewRecord, StoredRecord } from '@posthaste/stream'
 import t from 'tap'
 import { cancelEffects } from '../src/directive-effects.js'
 import { type Ending, effectsAgain, endAttempt, endInvocation } from '../src/effects.js'
 
 const NOW_MS = Date.parse('2026-06-01T12:00:00.123Z')
+const OPTIONS = { retry: DEFAULT_RETRY_POLICY, recordBytesMax: 64 * 1024 }
 const STAMP = { atMs: NOW_MS, listener: 'http://127.0.0.1:8080' }
 
 const call: Call = {
@@ -19,6 +20,13 @@ const call: Call = {
   body: Buffer.from('a body'),
   correlationId: 'order-42',
 }
+const WISH = { 'posthaste-retry': '10m' }
+const told: Call = {
+  ...{ ...call, forwardTo: 'http://127.0.0.1:9/done' },
+  onSuccess: { url: 'http://127.0.0.1:9/good', format: 'record' },
+  onFailure: { url: 'http://127.0.0.1:9/bad', format: 'cloudevents' },
+}
+const answeredBefore: Call = { ...call, answered: 2, sinceMs: NOW_MS - 8_000, notBeforeMs: NOW_MS - 100 }
 const forwarded: Call = { ...call, forwardTo: 'http://127.0.0.1:9/done' }
 const record: StoredRecord = {
   log: 'calls',
@@ -29,8 +37,8 @@ const record: StoredRecord = {
   appendedAtMs: NOW_MS,
 }
 
-function answered(status: number, body = 'an answer', bodyBytes = body.length): Outcome {
-  const headers = { 'content-type': 'text/plain', 'x-b': ['1', '2'], 'set-cookie': 'a=b' }
+function answered(status: number, body = 'an answer', bodyBytes = body.length, more: Headers = {}): Outcome {
+  const headers = { 'content-type': 'text/plain', 'x-b': ['1', '2'], 'set-cookie': 'a=b', ...more }
   return {
     kind: 'answered',
     startedAtMs: NOW_MS - 5,
@@ -47,10 +55,10 @@ const unanswered: Outcome = {
   detail: 'The target refused the connection.',
 }
 
+const TOO_LATE = { code: 'expired', detail: 'Too late.' } as const
 const cancelled: Outcome = { ...unanswered, code: 'cancelled', detail: 'It was cancelled.' }
 
-const after = (one: Call, outcome: Outcome): Ending =>
-  endAttempt(one, record, outcome, DEFAULT_RETRY_POLICY, STAMP, 0.618)
+const after = (one: Call, outcome: Outcome): Ending => endAttempt(one, record, outcome, OPTIONS, STAMP, 0.618)
 const last = { ...forwarded, attempt: DEFAULT_RETRY_POLICY.maxAttempts }
 
 const endings: Record<string, { readonly call: Call; readonly ending: Ending }> = {
@@ -59,11 +67,15 @@ const endings: Record<string, { readonly call: Call; readonly ending: Ending }> 
   'a success whose response was cut': { call: forwarded, ending: after(forwarded, answered(200, '', 1_000_000)) },
   'a failure that is forwarded': { call: forwarded, ending: after(forwarded, answered(404)) },
   'a last failure without an answer': { call: last, ending: after(last, unanswered) },
+  'a success that a destination is told of': { call: told, ending: after(told, answered(200)) },
+  'a failure that a destination and a forward tell of': { call: told, ending: after(told, answered(404)) },
+  'a retry that the target asked for': { call: told, ending: after(told, answered(204, '', 0, WISH)) },
+  'a retry of what was answered before': { call: answeredBefore, ending: after(answeredBefore, answered(503)) },
   'a retry after an answer': { call: forwarded, ending: after(forwarded, answered(503)) },
   'a retry without an answer': { call, ending: after(call, unanswered) },
   'an expiry without an attempt': {
     call: forwarded,
-    ending: endInvocation(forwarded, record, 'expired', { code: 'expired', detail: 'Too late.' }, undefined, STAMP),
+    ending: endInvocation(forwarded, record, { state: 'expired', failure: TOO_LATE }, OPTIONS, STAMP),
   },
   'a cancellation without an attempt': {
     call: forwarded,
@@ -79,25 +91,25 @@ const endings: Record<string, { readonly call: Call; readonly ending: Ending }> 
 t.test('what follows from an ending follows from its journal entry again', async (t) => {
   for (const [name, { call, ending }] of Object.entries(endings)) {
     const [entry] = ending.effects.journal as [NewRecord]
-    const again = effectsAgain(call, entry.value)
+    const again = effectsAgain(call, entry.value, OPTIONS)
     t.strictSame(sequelOf(again), sequelOf(ending.effects), name)
     t.equal(again.journal, undefined, `${name}: the journal has it`)
     t.equal(again.again ?? false, sequelOf(again).length > 0, `${name}: said to be a second time`)
   }
-  t.equal(Object.values(endings).filter(({ ending }) => sequelOf(ending.effects).length > 0).length, 7)
+  t.equal(Object.values(endings).filter(({ ending }) => sequelOf(ending.effects).length > 0).length, 11)
 })
 
 t.test('every record of an attempt says its turn', async (t) => {
   for (const [name, { call, ending }] of Object.entries(endings)) {
     const { children = [], journal = [], timers = [] } = ending.effects
     t.match(journal, [{ key: call.id, generation: call.generation, attempt: call.attempt }], name)
-    for (const child of children) t.match(child, { generation: 1, attempt: 1 }, `${name}: its forward`)
+    for (const child of children) t.match(child, { generation: 1, attempt: 1 }, `${name}: who is told`)
     for (const timer of timers) t.match(timer, { key: call.id, generation: 2, attempt: call.attempt + 1 }, name)
   }
 })
 
 t.test('what is no journal entry is refused', async (t) => {
-  t.throws(() => effectsAgain(call, Buffer.from('{}')), PosthasteError)
+  t.throws(() => effectsAgain(call, Buffer.from('{}'), OPTIONS), PosthasteError)
 })
 
 /** Everything but the journal, in a form that compares. */

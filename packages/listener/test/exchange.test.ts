@@ -49,7 +49,7 @@ t.test('a call that is given up ends its connection', async (t) => {
   one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
   await until(() => target.open() === 1)
   one.abort()
-  await until(() => target.open() === 0, 1_000)
+  await until(() => target.open() === 0)
   t.equal(await one.outcome, NOT_MADE)
 })
 
@@ -59,7 +59,7 @@ t.test('a call that is cancelled was made, and says nothing of its target', asyn
   one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
   await until(() => target.open() === 1)
   one.cancel()
-  await until(() => target.open() === 0, 1_000)
+  await until(() => target.open() === 0)
   const outcome = await one.outcome
   t.match(outcome, { kind: 'unanswered', code: 'cancelled', startedAtMs: Number, durationMs: Number })
   t.equal(callEnd(outcome), 'not made')
@@ -95,7 +95,15 @@ t.test('a call whose reading is paused still has its deadline', async (t) => {
   const one = exchange({ discardPace: new Pace(1_000), timeoutMs: 100 })
   one.start(poolFor(t, target.url), { method: 'GET', path: '/' })
   t.match(await one.outcome, { kind: 'unanswered', code: 'timeout' })
-  await until(() => target.open() === 0, 1_000)
+  await until(() => target.open() === 0)
+})
+
+t.test('a place that answers no attempt to connect, within the time for that: connect-timeout', async (t) => {
+  const pool = new Pool(new URL(await startBlackHole(t)).origin, { connect: { timeout: 100 } })
+  t.teardown(() => pool.destroy())
+  const one = exchange({ timeoutMs: 60_000 })
+  one.start(pool, { method: 'GET', path: '/' })
+  t.match(await one.outcome, { kind: 'unanswered', code: 'connect-timeout' })
 })
 
 t.test('a pool that is closed is an outcome, whatever its connection is doing', async (t) => {

@@ -8,6 +8,7 @@ import type { ErrorCode } from '@posthaste/core'
 import t, { type Test } from 'tap'
 import { isShortage } from '../src/call-failure.js'
 import { startBlackHole } from './black-hole.js'
+import { CERTIFICATE, KEY } from './certificate.js'
 import { runOne, startListener, startTarget, startTcpTarget } from './setting.js'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
@@ -74,7 +75,7 @@ t.test('a target that takes no connections: connection-refused', async (t) => {
 })
 
 t.test('a name that does not resolve: name-not-resolved', async (t) => {
-  await failsWith(t, 'http://name.invalid/', 'name-not-resolved', '60s')
+  await failsWith(t, 'http://name.invalid/', 'name-not-resolved')
 })
 
 t.test('a certificate that nobody vouches for: tls-failed', async (t) => {
@@ -159,20 +160,21 @@ t.test('a status that is not 2xx is a failure, and no redirect is followed', asy
 })
 
 /** Calls a target in vain, and checks how that is recorded. */
-async function failsWith(t: Test, target: string, code: ErrorCode, timeout = '300ms'): Promise<void> {
+async function failsWith(t: Test, target: string, code: ErrorCode): Promise<void> {
   const running = await startListener(t)
-  const startedMs = performance.now()
+  // Whatever else it is, it is to be told before the time-out.
+  const timeout = code === 'timeout' ? '300ms' : '60s'
   const entry = await runOne(running, { target, timeout, retry: { maxAttempts: 1 } })
-  const tookMs = performance.now() - startedMs
   t.equal(entry.state, 'failed')
   t.equal(entry.failure?.code, code, `${entry.failure?.detail}`)
   t.notMatch(entry.failure?.detail, /secret|127\.0\.0\.1/)
   t.notOk(entry.response)
   t.equal(entry.responseBody.length, 0)
-  if (code === 'timeout') t.ok(tookMs >= 300 && tookMs < 1_500, `after ${tookMs} ms`)
+  const { durationMs = 0 } = entry
+  if (code === 'timeout') t.ok(durationMs >= 299 && durationMs < 5_000, `after ${durationMs} ms`)
   const stopMs = performance.now()
-  await running.listener.stop(5_000)
-  t.ok(performance.now() - stopMs < 1_000, 'nothing of it is left to wait for')
+  await running.listener.stop(20_000)
+  t.ok(performance.now() - stopMs < 10_000, 'nothing of it is left to wait for')
 }
 
 /** A byte each time, so that no limit on silence is ever met. */
@@ -193,24 +195,3 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   return port
 }
-
-// Made for this test with openssl; good for nothing else.
-const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMagD/WSff0LkTl51
-G2sKSXR91MKhZTXj/qhJD07rsm6hRANCAARguKNLaQo3JWgXPpWqd/xudYfZNcvd
-DDfE8HzqLbckiQsm/fr0Ig7fJtVaMDJ9zDdpvStj9PwzVpPVPWGc3T95
------END PRIVATE KEY-----
-`
-
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUVabeAX3566qX/j9rlAObmNynU8AwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTA3MTczMloYDzIxMjYxMDI4
-MDcxNzMyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARguKNLaQo3JWgXPpWqd/xudYfZNcvdDDfE8HzqLbckiQsm/fr0Ig7f
-JtVaMDJ9zDdpvStj9PwzVpPVPWGc3T95o28wbTAdBgNVHQ4EFgQUluPClf68XV4K
-KmflAqs7dcklzYowHwYDVR0jBBgwFoAUluPClf68XV4KKmflAqs7dcklzYowDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
-zj0EAwIDSAAwRQIhAP/5d9eyaEjDkdrWe2nVW9zh34tIx572AgXWuWIxdOBwAiAp
-Xt+Zi/jUYS0uhFuJN2sz1OtGcewSIzlURVG07FmcUQ==
------END CERTIFICATE-----
-`

