@@ -1,5 +1,6 @@
-import { type Call, claimKey, PosthasteError, parseInstruction, payloadHash } from '@posthaste/core'
+import { PosthasteError, parseInstruction } from '@posthaste/core'
 import type { NewRecord } from '@posthaste/stream'
+import { acceptOnce } from './accept-once.js'
 import type { Claims } from './claims.js'
 import { idempotencyKeyOf } from './idempotency-key.js'
 import { depthOf, type Intake, newCall, receiptOf } from './intake.js'
@@ -15,7 +16,7 @@ export function addAcceptRoutes(routes: Routes, intake: Intake, claims: Claims |
     const record = intake.fittingRecordOf(call)
     let accepted = call
     if (key === undefined) await intake.append('calls', [record])
-    else accepted = await acceptOnce(key, request.body, record)
+    else accepted = await acceptOnce(claims, key, request.body, record)
     if (accepted.id === call.id) intake.accepted(reply.elapsedTime, 1)
     else reply.header('idempotency-replayed', 'true')
     reply.code(202).header('location', `/invocations/${accepted.id}`)
@@ -32,14 +33,6 @@ export function addAcceptRoutes(routes: Routes, intake: Intake, claims: Claims |
     intake.accepted(reply.elapsedTime, records.length)
     return { results: results.map(({ shown }) => shown) }
   })
-
-  async function acceptOnce(key: string, payload: unknown, { key: id, value }: NewRecord): Promise<Call> {
-    if (!claims) throw new PosthasteError('view-behind', 'This process has no view, where keys could be looked up.')
-    const claim = { id, payload: payloadHash(payload), record: value }
-    const settled = await claims.settle({ key: claimKey(key), claim })
-    if (settled) return settled.call
-    throw new PosthasteError('key-reused', 'This Idempotency-Key was sent before, with another instruction.')
-  }
 
   /** Looks at an instruction of a batch. What is wrong with it is its own answer. */
   function examine(input: unknown, depth: number, nowMs: number): { shown: object; record?: NewRecord } {

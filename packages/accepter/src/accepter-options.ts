@@ -9,6 +9,9 @@ import type {
   KeptResponse,
   KnownClaim,
   Log,
+  SchedulePage,
+  ScheduleQuery,
+  ShownSchedule,
   WaitingTurn,
 } from '@posthaste/core'
 import type { ClockSkew, LogName, NewRecord } from '@posthaste/stream'
@@ -21,6 +24,8 @@ export interface InvocationsDoor {
   readonly recordBytesMax: number
   /** How long an append may take, or the view to show it, before the client is told to come back; 10 s if left out. */
   readonly timeoutMs?: number
+  /** How old a call may grow whose instruction does not say so, in milliseconds; not known if left out. */
+  readonly maxAgeMs?: number
   /** Hears of what was accepted: how long that took since the request came, and how many it were at once. */
   onAccepted?(durationMs: number, count: number): void
 }
@@ -36,6 +41,9 @@ export interface ViewDoor {
   claim(key: string): KnownClaim | undefined
   /** @throws PosthasteError `invalid-query` if the cursor is not one of ours */
   list(query: InvocationQuery): InvocationPage
+  schedule(id: string): ShownSchedule | undefined
+  /** @throws PosthasteError `invalid-query` if the cursor is not one of ours */
+  schedules(query: ScheduleQuery): SchedulePage
   counts(): InvocationCounts
   /**
    * Up to when the view is complete, by `performance.now()` of this thread: it shows whatever was durable by then, on each

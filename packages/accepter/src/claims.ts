@@ -102,7 +102,7 @@ export class Claims {
   async #comes(call: Call): Promise<boolean> {
     const lateMs = performance.now() + OWNER_MS
     const isThere = await this.#view.until(() => {
-      if ((this.#view.get(call.id)?.generation ?? 0) >= call.generation) return true
+      if ((this.#view.get(call.id)?.generation ?? 0) >= call.generation || this.#view.schedule(call.id)) return true
       return this.#view.asOfMs() >= lateMs ? false : undefined
     }, this.#intake.timeoutMs)
     if (isThere === undefined) throw this.#behind()

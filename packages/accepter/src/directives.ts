@@ -2,9 +2,11 @@ import {
   type Call,
   type Clock,
   type Directive,
+  type DirectiveKind,
   directiveKey,
   encodeCall,
   encodeDirective,
+  expiryMsOf,
   keptUntilMs,
   nextDirectiveNumber,
   PosthasteError,
@@ -38,7 +40,7 @@ export class Directives {
   }
 
   /** A directive for the turn that an invocation waits for now; undefined if it does not go on. With `dueMs` it is a move. */
-  draft(id: string, dueMs?: number): Draft | undefined {
+  draft(id: string, dueMs?: number, kind: DirectiveKind = dueMs === undefined ? 'cancel' : 'move'): Draft | undefined {
     const turn = this.#view.waiting(id)
     if (!turn) return undefined
     const call = callOf(turn.record)
@@ -49,7 +51,7 @@ export class Directives {
       id,
       generation: turn.generation,
       attempt: turn.attempt,
-      kind: dueMs === undefined ? 'cancel' : 'move',
+      kind,
       number: nextDirectiveNumber(nowMs, Math.max(standing?.number ?? 0, call?.move ?? 0), Math.random()),
       askedAtMs: nowMs,
       ...(dueMs !== undefined && { dueMs }),
@@ -58,6 +60,11 @@ export class Directives {
       record: call ? encodeCall(call) : NONE,
     }
     return { directive, call }
+  }
+
+  /** From when on a call is not made any more, as far as that is known here. */
+  expiryMsOf(call: Call): number {
+    return expiryMsOf(call, call.retry?.maxAgeMs ?? this.#intake.maxAgeMs)
   }
 
   /** The cancellation that stands of what a directive is about. */

@@ -33,6 +33,11 @@ export class Intake {
     return this.#door.timeoutMs ?? STORE_MS_MAX
   }
 
+  /** How old a call may grow whose instruction does not say so, as far as that is known here. */
+  get maxAgeMs(): number {
+    return this.#door.maxAgeMs ?? Number.POSITIVE_INFINITY
+  }
+
   /** The record of a call, which may be larger than what is accepted by so much. @throws PosthasteError `too-large` */
   fittingRecordOf(call: Call, moreBytes = 0): NewRecord {
     const record = recordOf(call)

@@ -29,6 +29,7 @@ export function summaryOf(invocation: Invocation): object {
     state: invocation.state,
     generation: invocation.generation,
     attemptsMade: attemptsMade(invocation),
+    attemptsAnswered: attemptsAnswered(invocation),
     target: invocation.target,
     method: invocation.method,
     correlationId: invocation.correlationId,
@@ -39,6 +40,7 @@ export function summaryOf(invocation: Invocation): object {
     failure: invocation.failure,
     response: response && shownResponse(response),
     forward: invocation.forward,
+    destination: invocation.destination,
     pendingChange: pendingChange(invocation),
   }
 }
@@ -54,9 +56,19 @@ export function isKnownTag(ifNoneMatch: string | undefined, tag: string): boolea
   return ifNoneMatch.trim() === '*' || ifNoneMatch.split(',').some((one) => one.trim().replace(/^W\//, '') === tag)
 }
 
-function attemptsMade({ attempts, generation }: Invocation): number {
+function attemptsMade(invocation: Invocation): number {
+  return lastAttempt(invocation)?.attempt ?? 0
+}
+
+function attemptsAnswered(invocation: Invocation): number {
+  const { answered = 0, status } = lastAttempt(invocation) ?? {}
+  return answered + (status === undefined ? 0 : 1)
+}
+
+/** Of this generation. */
+function lastAttempt({ attempts, generation }: Invocation): Attempt | undefined {
   const last = attempts.at(-1)
-  return last?.generation === generation ? last.attempt : 0
+  return last?.generation === generation ? last : undefined
 }
 
 function pendingChange({ directive, state }: Invocation): object | undefined {
@@ -65,8 +77,8 @@ function pendingChange({ directive, state }: Invocation): object | undefined {
 }
 
 function shownAttempt({ startedAtMs, ...same }: Attempt): object {
-  const { attempt, durationMs, failure, generation, listener, status } = same
-  return { generation, attempt, startedAt: formatInstant(startedAtMs), durationMs, status, failure, listener }
+  const { answered, attempt, durationMs, failure, generation, listener, status } = same
+  return { generation, attempt, answered, startedAt: formatInstant(startedAtMs), durationMs, status, failure, listener }
 }
 
 function shownResponse({ bodyBytes, isKept, status }: NonNullable<Invocation['response']>): object {
@@ -74,12 +86,14 @@ function shownResponse({ bodyBytes, isKept, status }: NonNullable<Invocation['re
 }
 
 /** In the words of the instruction. */
-function shownInstruction(instruction: Instruction): object {
-  const { bodyBytes, forwardTo, headers, retry, timeoutMs } = instruction
+export function shownInstruction(instruction: Instruction): object {
+  const { bodyBytes, forwardTo, headers, onFailure, onSuccess, retry, timeoutMs } = instruction
   return {
     headers,
     bodyBytes,
     forwardTo,
+    onSuccess,
+    onFailure,
     notBefore: instant(instruction.notBeforeMs),
     expiresAt: instant(instruction.expiresAtMs),
     timeout: duration(timeoutMs),
@@ -87,14 +101,16 @@ function shownInstruction(instruction: Instruction): object {
   }
 }
 
-function shownRetry({ factor, initialDelayMs, jitter, maxAttempts, maxDelayMs }: Partial<RetryPolicy>): object {
-  return { maxAttempts, initialDelay: duration(initialDelayMs), factor, maxDelay: duration(maxDelayMs), jitter }
+function shownRetry({ initialDelayMs, maxAgeMs, maxDelayMs, ...same }: Partial<RetryPolicy>): object {
+  const { errors, factor, jitter, maxAttempts, statuses } = same
+  const [initialDelay, maxDelay, maxAge] = [initialDelayMs, maxDelayMs, maxAgeMs].map(duration)
+  return { maxAttempts, initialDelay, factor, maxDelay, jitter, maxAge, statuses, errors }
 }
 
-function instant(ms: number | undefined): string | undefined {
+export function instant(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : formatInstant(ms)
 }
 
-function duration(ms: number | undefined): string | undefined {
+export function duration(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : formatDuration(ms)
 }

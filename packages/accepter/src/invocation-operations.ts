@@ -15,38 +15,21 @@ import {
   ReceiptSchema,
   RedrivenSchema,
 } from '@posthaste/core'
-import { type HeaderParameter, json, operation } from './operation.js'
+import { json, operation } from './operation.js'
+import {
+  ACCEPT_HEADERS,
+  CHANGE_PROBLEMS,
+  DEPTH_HEADER,
+  header,
+  INSTRUCTION_BYTES_MAX,
+  INSTRUCTION_PROBLEMS,
+  SMALL_BODY_BYTES_MAX,
+  STREAM_PROBLEMS,
+} from './operation-parts.js'
 import { duration, integer, target, text, time, words } from './parameter.js'
 
-/** JSON text may be larger than the bytes that it stands for: base64 by a third, escapes by much more. */
-const JSON_FACTOR = 6
-const SMALL_BODY_BYTES_MAX = 64 * 1024
-
 const LOCATION = { Location: 'Where the invocation is shown.' }
-const depth = { 'Posthaste-Depth': header('From a target that posts in turn: as it came, so that a loop ends.') }
 const wait = (description: string) => ({ wait: duration(description, LIMITS.waitMsMax) })
-
-/** Of the codes of the error table, what may be wrong with an instruction. */
-const INSTRUCTION_PROBLEMS = [
-  'not-json',
-  'unknown-field',
-  'missing-field',
-  'invalid-field',
-  'invalid-url',
-  'invalid-method',
-  'invalid-header',
-  'forbidden-header',
-  'invalid-duration',
-  'invalid-time',
-  'invalid-body',
-  'conflicting-fields',
-  'depth-exceeded',
-  'too-large',
-  'unsupported-media-type',
-] as const
-
-const STREAM_PROBLEMS = ['stream-unavailable', 'stream-full', 'overloaded'] as const
-const CHANGE_PROBLEMS = ['not-found', 'view-behind', ...STREAM_PROBLEMS] as const
 
 export const createInvocation = operation({
   id: 'createInvocation',
@@ -54,11 +37,8 @@ export const createInvocation = operation({
   path: '/invocations',
   summary: 'Takes an instruction to make an HTTP call.',
   query: {},
-  headers: {
-    'Idempotency-Key': header('Of requests with the same key one is taken; the others get its answer.'),
-    ...depth,
-  },
-  body: { schema: InstructionSchema, bytesMax: LIMITS.recordBytesMax * JSON_FACTOR, read: parseInstruction },
+  headers: ACCEPT_HEADERS,
+  body: { schema: InstructionSchema, bytesMax: INSTRUCTION_BYTES_MAX, read: parseInstruction },
   answers: {
     202: json('It is on the stream.', ReceiptSchema, {
       ...LOCATION,
@@ -74,7 +54,7 @@ export const createInvocations = operation({
   path: '/invocations/batch',
   summary: 'Takes many instructions at once, those of them that can be taken.',
   query: {},
-  headers: depth,
+  headers: DEPTH_HEADER,
   body: { schema: BatchSchema, bytesMax: LIMITS.batchBytesMax, read: parseBatch },
   answers: { 200: json('What became of each. Those with status 202 are on the stream.', BatchReceiptSchema) },
   problems: [...INSTRUCTION_PROBLEMS, 'invalid-key', ...STREAM_PROBLEMS],
@@ -119,6 +99,7 @@ export const listInvocations = operation({
     state: words('Those in one of these states.', INVOCATION_STATES),
     target: target('Those of a URL, whose query does not matter, or of everything at an origin (`https://host`).'),
     correlationId: text('Those with this correlation id.'),
+    parent: text('Those that this invocation, or this schedule, gave rise to.'),
     createdAfter: time('Those created from this time on.'),
     createdBefore: time('Those created before.'),
     limit: integer('How many at the most; 50 if left out.', 1, LIMITS.listInvocationsMax),
@@ -182,7 +163,3 @@ export const redriveInvocation = operation({
   answers: { 202: json('It is on the stream.', RedrivenSchema, LOCATION) },
   problems: ['not-redrivable', 'too-large', ...CHANGE_PROBLEMS],
 })
-
-function header(description: string): HeaderParameter {
-  return { description, schema: { type: 'string' } }
-}

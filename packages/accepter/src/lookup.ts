@@ -1,4 +1,4 @@
-import { ID_PATTERN, type Invocation, idTimeMs, PosthasteError } from '@posthaste/core'
+import { ID_PATTERN, type Invocation, idTimeMs, PosthasteError, type ShownSchedule } from '@posthaste/core'
 import type { FastifyReply } from 'fastify'
 import type { ViewDoor } from './accepter-options.js'
 import type { Intake } from './intake.js'
@@ -12,6 +12,14 @@ const FRESH_MS = 1_000
 const CATCH_UP_MS_MAX = 2_000
 
 const pattern = new RegExp(ID_PATTERN)
+
+type What = 'invocation' | 'schedule'
+
+/** What a request names, and when. */
+interface Named {
+  readonly id: string
+  readonly nowMs: number
+}
 
 /** The view as requests look at it: they name an invocation, and wait for what becomes of it. */
 export class Lookup {
@@ -41,39 +49,58 @@ export class Lookup {
    * What is known of an invocation. One that the view may not have read of yet is waited for until that is up to date.
    * @throws PosthasteError `not-found`, or `view-behind` if it may be there all the same
    */
-  async find(asked: { readonly id: string; readonly nowMs: number }, reply: FastifyReply): Promise<Invocation> {
-    const { id, nowMs } = asked
-    if (!pattern.test(id)) throw unknown(id)
-    const known = this.view.get(id)
-    if (known) return known
-    const sinceMs = performance.now()
-    const shownUpToMs = nowMs - (sinceMs - this.view.asOfMs())
-    if ((idTimeMs(id) ?? Number.NEGATIVE_INFINITY) + STORED_MS_MAX < shownUpToMs) throw unknown(id)
-    const found = await this.until(
-      reply,
-      () => this.view.get(id) ?? (this.view.asOfMs() >= sinceMs ? unknown(id) : undefined),
-      CATCH_UP_MS_MAX,
-    )
-    if (found === undefined)
-      throw new PosthasteError('view-behind', 'This invocation may have been accepted; the view does not show it yet.')
-    if (found instanceof PosthasteError) throw found
-    return found
+  find(asked: Named, reply: FastifyReply): Promise<Invocation> {
+    return this.#find(asked, reply, 'invocation', (id) => this.view.get(id))
+  }
+
+  /** The same of a schedule. @throws PosthasteError */
+  async findSchedule(asked: Named, reply: FastifyReply): Promise<ShownSchedule> {
+    const shown = await this.#find(asked, reply, 'schedule', (id) => this.view.schedule(id))
+    if (shown.state === 'deleted') throw unknown('schedule', asked.id)
+    return shown
   }
 
   /**
    * As `find`, for who changes something by what is shown: that is so, or was a moment ago.
    * @throws PosthasteError as `find`, also if the view does not catch up
    */
-  async findFresh(asked: { readonly id: string; readonly nowMs: number }, reply: FastifyReply): Promise<Invocation> {
+  async findFresh(asked: Named, reply: FastifyReply): Promise<Invocation> {
     const found = await this.find(asked, reply)
-    const freshMs = performance.now() - FRESH_MS
-    const isFresh = (): true | undefined => (this.view.asOfMs() >= freshMs ? true : undefined)
-    const isKnown = await this.until(reply, isFresh, this.#intake?.timeoutMs ?? CATCH_UP_MS_MAX)
-    if (isKnown) return this.view.get(asked.id) ?? found
-    throw new PosthasteError('view-behind', 'What became of this invocation since is not known here yet.')
+    await this.upTo(performance.now() - FRESH_MS, reply)
+    return this.view.get(asked.id) ?? found
+  }
+
+  /** Waits until the view is complete up to a time, by `performance.now()`. @throws PosthasteError `view-behind` */
+  async upTo(ms: number, reply: FastifyReply): Promise<void> {
+    const isSo = (): true | undefined => (this.view.asOfMs() >= ms ? true : undefined)
+    if (await this.until(reply, isSo, this.#intake?.timeoutMs ?? CATCH_UP_MS_MAX)) return
+    throw new PosthasteError('view-behind', 'What became of it since is not known here yet.')
+  }
+
+  async #find<T>(
+    { id, nowMs }: Named,
+    reply: FastifyReply,
+    what: What,
+    get: (id: string) => T | undefined,
+  ): Promise<T> {
+    if (!pattern.test(id)) throw unknown(what, id)
+    const known = get(id)
+    if (known) return known
+    const sinceMs = performance.now()
+    const shownUpToMs = nowMs - (sinceMs - this.view.asOfMs())
+    if ((idTimeMs(id) ?? Number.NEGATIVE_INFINITY) + STORED_MS_MAX < shownUpToMs) throw unknown(what, id)
+    const found = await this.until(
+      reply,
+      () => get(id) ?? (this.view.asOfMs() >= sinceMs ? unknown(what, id) : undefined),
+      CATCH_UP_MS_MAX,
+    )
+    if (found === undefined)
+      throw new PosthasteError('view-behind', `This ${what} may have been accepted; the view does not show it yet.`)
+    if (found instanceof PosthasteError) throw found
+    return found
   }
 }
 
-function unknown(id: string): PosthasteError {
-  return new PosthasteError('not-found', `There is no invocation "${id}", or nothing of it is kept any more.`)
+function unknown(what: What, id: string): PosthasteError {
+  return new PosthasteError('not-found', `There is no ${what} "${id}", or nothing of it is kept any more.`)
 }

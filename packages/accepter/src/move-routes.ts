@@ -32,8 +32,8 @@ function movable({ id, state }: Invocation, directives: Directives, dueMs: numbe
   const draft = directives.draft(id, dueMs)
   if (!draft?.call) throw new PosthasteError('not-movable', 'Its instruction is not known here.')
   if (directives.cancellationOf(draft.directive)) throw new PosthasteError('not-movable', 'It is being cancelled.')
-  const { expiresAtMs } = draft.call
-  if (expiresAtMs === undefined || dueMs < expiresAtMs) return draft
+  const expiresAtMs = directives.expiryMsOf({ ...draft.call, notBeforeMs: dueMs })
+  if (dueMs < expiresAtMs) return draft
   const detail = `It expires at ${formatInstant(expiresAtMs)}, before it could be called.`
   throw PosthasteError.ofFields([{ pointer: '/notBefore', code: 'invalid-time', detail }])
 }

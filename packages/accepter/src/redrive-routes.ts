@@ -31,6 +31,8 @@ export function addRedriveRoutes(routes: Routes, lookup: Lookup, redrives: Redri
     const { done, matched, next } = await runBulk(view, body, list, (items, before) =>
       redrives.redriveAll(items, nowMs, (index) => due(before + index)),
     )
+    // Whoever looks at once is to see the next generations.
+    if (done > 0) await lookup.catchUp(reply)
     return {
       matched,
       done,

@@ -11,8 +11,8 @@ import type { ViewDoor } from './accepter-options.js'
 import type { Claims, Stake } from './claims.js'
 import type { Intake } from './intake.js'
 
-/** What a record may be larger by than the one that was accepted: it says its generation. */
-const GENERATION_BYTES = 64
+/** What a record may be larger by than the one that was accepted: it says its generation, and its times. */
+const GENERATION_BYTES = 128
 
 /** Sends dead letters again. One that is sent by several at a time, or again after a failure, is sent once. */
 export class Redrives {
@@ -56,7 +56,7 @@ export class Redrives {
   }
 
   #stakeOf(id: string, nowMs: number, dueMs?: number): Stake {
-    const call = this.#nextCallOf(id, dueMs)
+    const call = this.#nextCallOf(id, nowMs, dueMs)
     const { value: record } = this.#intake.fittingRecordOf(call, GENERATION_BYTES)
     const name = ['redrive', id, call.generation]
     // No client's key has a line break. Every stake is one of its own: the record says which invocation it is.
@@ -66,15 +66,25 @@ export class Redrives {
     }
   }
 
-  /** The first call of the next generation. It has no deadline: that of the last one has passed, or nearly so. */
-  #nextCallOf(id: string, dueMs: number | undefined): Call {
+  /**
+   * The first call of the next generation. Its age counts from now. It has no deadline: that of the last one has passed, or
+   * nearly so.
+   */
+  #nextCallOf(id: string, nowMs: number, dueMs: number | undefined): Call {
     const letter = this.#view.deadLetter(id)
     if (!letter) throw new PosthasteError('not-redrivable', 'It is no dead letter, or its record was not kept.')
     try {
       const origin = { log: 'calls', partition: 0, offset: 0, appendedAtMs: letter.acceptedAtMs }
-      const { expiresAtMs: _, move: __, notBeforeMs: ___, ...call } = decodeCall(letter.record, origin).call
+      const {
+        answered: _,
+        expiresAtMs: __,
+        move: ___,
+        notBeforeMs: ____,
+        ...call
+      } = decodeCall(letter.record, origin).call
       return {
         ...call,
+        sinceMs: nowMs,
         id,
         generation: letter.generation + 1,
         attempt: 1,

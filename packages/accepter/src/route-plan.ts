@@ -14,6 +14,8 @@ import { addOpenApiRoutes } from './openapi-routes.js'
 import { addRedriveRoutes } from './redrive-routes.js'
 import { Redrives } from './redrives.js'
 import type { Routes } from './routes.js'
+import { addScheduleAcceptRoute, addScheduleRoutes } from './schedule-routes.js'
+import { addScheduleSteerRoutes } from './schedule-steer-routes.js'
 import { addShowRoutes } from './show-routes.js'
 import { addMetricsRoutes, addStatsRoutes } from './stats-routes.js'
 import type { Waits } from './waits.js'
@@ -28,10 +30,14 @@ export function addRoutes(routes: Routes, options: AccepterOptions, waits: Waits
   const intake = invocations && new Intake(invocations)
   const lookup = view && new Lookup(view, waits, intake)
   const claims = view && intake && new Claims(view, intake)
-  if (intake) addAcceptRoutes(routes, intake, claims)
+  if (intake) {
+    addAcceptRoutes(routes, intake, claims)
+    addScheduleAcceptRoute(routes, intake, claims)
+  }
   if (lookup) {
     addShowRoutes(routes, lookup)
     addListRoutes(routes, lookup)
+    addScheduleRoutes(routes, lookup)
     addStatsRoutes(routes, lookup.view, activity)
   }
   if (lookup && intake && claims)
@@ -48,4 +54,5 @@ function addChangeRoutes(routes: Routes, lookup: Lookup, directives: Directives,
   addBulkCancelRoutes(routes, lookup, directives)
   addMoveRoutes(routes, lookup, directives)
   addRedriveRoutes(routes, lookup, redrives)
+  addScheduleSteerRoutes(routes, lookup, directives)
 }

@@ -9,6 +9,9 @@ import type {
   InvocationQuery,
   KeptResponse,
   KnownClaim,
+  SchedulePage,
+  ScheduleQuery,
+  ShownSchedule,
   WaitingTurn,
 } from '@posthaste/core'
 import { Environment, InvocationView } from '@posthaste/storage'
@@ -90,6 +93,14 @@ export class FollowingView implements ViewDoor {
 
   list(query: InvocationQuery): InvocationPage {
     return this.#view.list(query)
+  }
+
+  schedule(id: string): ShownSchedule | undefined {
+    return this.#view.schedule(id)
+  }
+
+  schedules(query: ScheduleQuery): SchedulePage {
+    return this.#view.schedules(query)
   }
 
   counts(): InvocationCounts {

@@ -148,6 +148,22 @@ t.test('of two moves the later one counts, and both are answered', async (t) => 
   t.strictSame([(await one).status, (await two).status], [200, 200])
 })
 
+t.test('a retry cannot be moved beyond the age that it may have', async (t) => {
+  const { stream, url, view } = await startOne(t)
+  const listener = new Listener(stream)
+  const retry = { maxAge: '1h' }
+  const { id } = (await ask(url, 'createInvocation', { body: { target: TARGET, delay: '2h', retry } })).json
+  const call = await listener.callOf(view, id)
+  const move = (delay: string) => ask(url, 'moveInvocation', { id, body: { delay }, query: { wait: '1ms' } })
+  t.equal((await move('5h')).status, 202, 'before the first attempt it has no age')
+  const sinceMs = Date.now()
+  await listener.tell(call, { state: 'retrying', nextAttemptAtMs: sinceMs + 60_000, sinceMs })
+  await view.until(() => view.get(id)?.state === 'retrying' || undefined, 10_000)
+  const late = await move('1h')
+  t.match(late.json, { status: 400, code: 'invalid-time', detail: /expires at/ })
+  t.equal((await move('50m')).status, 202)
+})
+
 t.test('a time that is none, or too late, is refused', async (t) => {
   const { url } = await startOne(t)
   const { id } = (await ask(url, 'createInvocation', { body })).json

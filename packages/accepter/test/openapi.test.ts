@@ -87,6 +87,7 @@ t.test('what is checked is what the document says', async (t) => {
     { name: 'state', in: 'query', explode: false, schema: { type: 'array' } },
     { name: 'target' },
     { name: 'correlationId' },
+    { name: 'parent' },
     { name: 'createdAfter', schema: { format: 'date-time' } },
     { name: 'createdBefore' },
     { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: 500 } },

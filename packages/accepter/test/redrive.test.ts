@@ -1,4 +1,4 @@
-import { type Call, decodeCall, PosthasteError } from '@posthaste/core'
+import { type Call, decodeCall, LIMITS, PosthasteError } from '@posthaste/core'
 import type { LogName, NewRecord } from '@posthaste/stream'
 import t from 'tap'
 import { ask } from './api-client.js'
@@ -35,13 +35,17 @@ t.test('a dead letter is sent again as its next generation', async (t) => {
   }
   const [id = ''] = await fail(one, 1, more)
   const [first] = (await readCalls(stream)).map((record) => decodeCall(record.value, record).call)
+  const askedMs = Date.now()
   const { headers, json, status } = await ask(url, 'redriveInvocation', { id })
   t.equal(status, 202)
   t.strictSame(json, { id, generation: 2, state: 'queued' })
   t.equal(headers.get('location'), `/invocations/${id}`)
   t.match((await ask(url, 'getInvocation', { id })).json, { id, state: 'queued', generation: 2, attemptsMade: 0 })
   const { expiresAtMs: _, notBeforeMs: __, ...same } = first as Call
-  t.strictSame(await redrivenIn(one), [{ ...same, generation: 2, attempt: 1 }])
+  const [redriven] = await redrivenIn(one)
+  const { sinceMs = 0 } = redriven ?? {}
+  t.strictSame(redriven, { ...same, generation: 2, attempt: 1, sinceMs })
+  t.ok(sinceMs >= askedMs && sinceMs <= Date.now(), 'it is as old as that')
 
   const again = await ask(url, 'redriveInvocation', { id })
   t.equal(again.status, 409)
@@ -87,6 +91,16 @@ t.test('what another producer wrote, without an id and with times of its own, is
   const [redriven] = await redrivenIn({ stream })
   t.match(redriven, { id: 'other:1', generation: 2, target: TARGET, acceptedAtMs: call.acceptedAtMs })
   t.notOk(redriven && ('expiresAtMs' in redriven || 'notBeforeMs' in redriven))
+})
+
+t.test('what was moved to more than a year after it was accepted is redriven too', async (t) => {
+  const { stream, url, view } = await startOne(t)
+  const listener = new Listener(stream)
+  const { id } = (await ask(url, 'createInvocation', { body: { target: TARGET } })).json
+  const call = await listener.callOf(view, id)
+  await listener.fail({ ...call, move: 1, notBeforeMs: call.acceptedAtMs + LIMITS.delayMsMax + 1 })
+  await ask(url, 'getInvocation', { id, query: { wait: '30s' } })
+  t.equal((await ask(url, 'redriveInvocation', { id })).status, 202)
 })
 
 t.test('however many ask at once, on whichever accepter, it is sent once', async (t) => {

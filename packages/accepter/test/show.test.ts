@@ -16,7 +16,11 @@ t.test('what was accepted is shown, by the accepter that took it and by any othe
     delay: '10m',
     timeout: '30s',
     expiresIn: '2h',
-    retry: { maxAttempts: 3, initialDelay: '1s', factor: 2, maxDelay: '90s', jitter: 'none' },
+    onFailure: { url: 'https://b.example/bad', format: 'cloudevents' },
+    retry: {
+      ...{ maxAttempts: 3, initialDelay: '1s', factor: 2, maxDelay: '90s', jitter: 'none' },
+      ...{ maxAge: '2h', statuses: ['5xx'], errors: ['timeout'] },
+    },
   }
   const receipt = (await ask(first.url, 'createInvocation', { body: instruction })).json
   for (const { url } of [second, first]) {
@@ -37,6 +41,7 @@ t.test('what was accepted is shown, by the accepter that took it and by any othe
         headers: { 'x-a': ['1', '2'] },
         bodyBytes: 5,
         forwardTo: instruction.forwardTo,
+        onFailure: instruction.onFailure,
         notBefore: receipt.notBefore,
         timeout: '30s',
         retry: instruction.retry,
@@ -56,18 +61,19 @@ t.test('attempts, the response and the end are shown as they come', async (t) =>
   await listener.tell(call, { state: 'retrying', failure, nextAttemptAtMs: Date.now() + 60_000 }, answered(503, 'no'))
   await view.until(() => view.get(id)?.state === 'retrying' || undefined, 10_000)
   const retrying = (await ask(url, 'getInvocation', { id })).json
-  t.match(retrying, { state: 'retrying', attemptsMade: 1, failure, response: { status: 503 } })
+  t.match(retrying, { state: 'retrying', attemptsMade: 1, attemptsAnswered: 1, failure, response: { status: 503 } })
   t.ok(Date.parse(retrying.nextAttemptAt) > Date.now())
 
   const waiting = ask(url, 'getInvocation', { id, query: { wait: '30s' } })
-  await listener.succeed({ ...call, attempt: 2 })
+  await listener.succeed({ ...call, attempt: 2, answered: 1 })
   const { json } = await waiting
   t.match(json, {
     state: 'succeeded',
     attemptsMade: 2,
+    attemptsAnswered: 2,
     attempts: [
       { generation: 1, attempt: 1, durationMs: 12.5, status: 503, failure, listener: 'http://listener' },
-      { generation: 1, attempt: 2, status: 200 },
+      { generation: 1, attempt: 2, answered: 1, status: 200 },
     ],
     response: { status: 200, headers: { 'x-target': 'yes' }, bodyBytes: 4, bodyKept: true },
   })

@@ -113,7 +113,7 @@ t.test('a stop of nothing is quick', async (t) => {
   const { accepter } = await startAccepter(t)
   const startedMs = performance.now()
   await accepter.stop()
-  t.ok(performance.now() - startedMs < 500)
+  t.ok(performance.now() - startedMs < 5_000)
 })
 
 t.test('nobody can connect any more', async (t) => {

@@ -61,8 +61,9 @@ t.test('an invocation from its call to its end', async (t) => {
   t.equal(view.response(id), undefined)
 
   const forward = { id: 'the-forward' }
+  const destination = { refused: 'depth-exceeded' } as const
   await feeder.apply({
-    journal: [onJournal(call, { state: 'succeeded', listener: 'http://l', forward }, answered(200))],
+    journal: [onJournal(call, { state: 'succeeded', listener: 'http://l' }, answered(200), { forward, destination })],
   })
   const attempt = {
     generation: 1,
@@ -74,7 +75,7 @@ t.test('an invocation from its call to its end', async (t) => {
   }
   const headers = { 'content-type': 'text/plain' }
   t.match(view.get(id), {
-    ...{ ...queued, state: 'succeeded', endedAtMs: NOW_MS + 9, attempts: [attempt], forward },
+    ...{ ...queued, state: 'succeeded', endedAtMs: NOW_MS + 9, attempts: [attempt], forward, destination },
     response: { status: 200, headers, bodyBytes: 5, isKept: true },
   })
   t.match(view.response(id), { status: 200, headers, bodyBytes: 5, body: Buffer.from('hello') })
@@ -187,10 +188,11 @@ t.test('what is put off: the notes, the times, and what a directive can be about
   t.strictSame(decodeCall(waiting?.record ?? none, at).call, decodeCall(encodeCall(call), at).call)
 
   const retried = { state: 'retrying' as const, failure: FAILED, nextAttemptAtMs: NOW_MS + 5_000 }
-  await feeder.apply({ journal: [onJournal(call, retried, answered(500))] })
+  await feeder.apply({ journal: [onJournal(call, { ...retried, sinceMs: NOW_MS + 2_000 }, answered(500))] })
   t.match(view.waiting('a'), { generation: 1, attempt: 2, dueMs: NOW_MS + 5_000 })
   const next = decodeCall(view.waiting('a')?.record ?? none, at).call
   t.match(next, { id: 'a', attempt: 2, notBeforeMs: NOW_MS + 5_000, retry: { maxAttempts: 2 } })
+  t.match(next, { answered: 1, sinceMs: NOW_MS + 2_000 }, 'what a retry is told of the attempts before it')
   t.strictSame(Buffer.from(next.body), call.body)
 
   const running = { state: 'running' as const, atMs: NOW_MS + 6_000 }

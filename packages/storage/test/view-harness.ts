@@ -1,5 +1,6 @@
 import {
   type Call,
+  type Children,
   directiveKey,
   encodeCall,
   encodeDirective,
@@ -86,8 +87,13 @@ export function onCalls(call: Call, appendedAtMs = NOW_MS): Told {
   return { key: call.id, value: encodeCall(call), appendedAtMs }
 }
 
-export function onJournal(call: Call, what: Partial<Happening> & Pick<Happening, 'state'>, outcome?: Outcome): Told {
-  const entry = journalEntryOf(call, { atMs: NOW_MS + 9, ...what }, outcome)
+export function onJournal(
+  call: Call,
+  what: Partial<Happening> & Pick<Happening, 'state'>,
+  outcome?: Outcome,
+  children: Children = {},
+): Told {
+  const entry = { ...journalEntryOf(call, { atMs: NOW_MS + 9, ...what }, outcome), ...children }
   return { key: call.id, value: encodeJournalEntry(entry) }
 }
 

@@ -9,6 +9,7 @@ interface One {
   readonly createdAtMs: number
   readonly target: string
   readonly correlationId: string | undefined
+  readonly parent: string | undefined
 }
 
 /** When those came that are queued. */
@@ -23,6 +24,7 @@ function many(count: number): One[] {
     createdAtMs: NOW_MS + Math.floor(index / 3),
     target: TARGETS[index % TARGETS.length] as string,
     correlationId: index % 5 === 0 ? undefined : `order ${index % 4}`,
+    parent: index % 3 === 0 ? `parent:${index % 2}` : undefined,
   }))
 }
 
@@ -30,11 +32,12 @@ function many(count: number): One[] {
 async function fill(view: InvocationView, invocations: readonly One[]): Promise<void> {
   const calls: Told[] = []
   const journal: Told[] = []
-  for (const { correlationId, createdAtMs, id, state, target } of invocations) {
+  for (const { correlationId, createdAtMs, id, parent, state, target } of invocations) {
     const call = callOf(id, {
       acceptedAtMs: createdAtMs,
       target,
       ...(correlationId !== undefined && { correlationId }),
+      ...(parent !== undefined && { parent }),
     })
     if (state === 'scheduled') calls.push(onCalls({ ...call, notBeforeMs: NOW_MS + 1e6 }))
     else calls.push(onCalls(call, QUEUED_MS))
@@ -77,6 +80,7 @@ t.test('filters, and any of them together', async (t) => {
     [{ target: 'https://a.example/y?other=2' }, ({ target }) => target === TARGETS[1]],
     [{ target: 'HTTPS://A.example' }, ({ target }) => target.startsWith('https://a.example/')],
     [{ correlationId: 'order 3' }, ({ correlationId }) => correlationId === 'order 3'],
+    [{ parent: 'parent:1' }, ({ parent }) => parent === 'parent:1'],
     [{ createdAfterMs: fromMs }, ({ createdAtMs }) => createdAtMs >= fromMs],
     [{ createdBeforeMs: toMs }, ({ createdAtMs }) => createdAtMs < toMs],
     [{ target: 'https://nobody.example/' }, () => false],

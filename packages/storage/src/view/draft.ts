@@ -147,12 +147,13 @@ class Drafting {
     if (attempt) row.attempts = encodeAttempts(withAttempt(decodeAttempts(row.attempts), attempt))
   }
 
-  #describe(acceptedAtMs: number, { correlation, origin, target }: Hashes): void {
+  #describe(acceptedAtMs: number, { correlation, origin, parent, target }: Hashes): void {
     const row = this.#row
     row.createdAtMs = Math.min(row.createdAtMs, acceptedAtMs)
     row.origin ||= origin
     row.target ||= target
     row.correlation ||= correlation
+    row.parent ||= parent
   }
 
   #takeHead(record: Uint8Array, generation: number, source: HeadSource): void {

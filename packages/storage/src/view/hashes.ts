@@ -5,17 +5,20 @@ export interface Hashes {
   readonly origin: number
   readonly target: number
   readonly correlation: number
+  readonly parent: number
 }
 
 export function hashesOf(words: {
   readonly target?: string | undefined
   readonly correlationId?: string | undefined
+  readonly parent?: string | undefined
 }): Hashes {
-  const { correlationId, target } = words
+  const { correlationId, parent, target } = words
   return {
     origin: target === undefined ? 0 : hashOf(originOf(target)),
     target: target === undefined ? 0 : hashOf(withoutQuery(target)),
     correlation: correlationId === undefined ? 0 : hashOf(correlationId),
+    parent: parent === undefined ? 0 : hashOf(parent),
   }
 }
 

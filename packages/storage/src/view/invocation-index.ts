@@ -8,7 +8,7 @@ import type { Facets } from './row.js'
  * common, and one state, lies together in the order of creation. `due` is for what waits: what is put off, in the order in
  * which it is due, and what is queued, in the order in which it came.
  */
-const INDEX_KINDS = ['any', 'origin', 'target', 'correlation', 'due'] as const
+const INDEX_KINDS = ['any', 'origin', 'target', 'correlation', 'parent', 'due'] as const
 type IndexKind = (typeof INDEX_KINDS)[number]
 
 const PREFIX_BYTES = 5

@@ -11,6 +11,10 @@ import {
   type KnownClaim,
   PosthasteError,
   readJournalLine,
+  retryOf,
+  type SchedulePage,
+  type ScheduleQuery,
+  type ShownSchedule,
   type WaitingTurn,
 } from '@posthaste/core'
 import type { Environment } from '../environment.js'
@@ -111,10 +115,11 @@ export class InvocationView {
     return row && keptResponse(row, this.#tables.responses.get(idKey(id)) ?? NONE)
   }
 
-  /** What a directive can be about; undefined if the invocation has ended, or is not known. */
+  /** What a directive can be about; undefined if the invocation, or the schedule, has ended, or is not known. */
   waiting(id: string): WaitingTurn | undefined {
     const row = this.#row(id)
-    if (!row || row.standing.ended) return undefined
+    if (!row) return isKey(id) ? this.#tables.schedules.waiting(idKey(id)) : undefined
+    if (row.standing.ended) return undefined
     const { attempt, generation } = row.standing
     const { dueMs } = facetsOf(row)
     const record = this.#waitingRecord(id, row, dueMs)
@@ -166,6 +171,18 @@ export class InvocationView {
     return { items }
   }
 
+  schedule(id: string): ShownSchedule | undefined {
+    if (!isKey(id)) return undefined
+    this.#environment.refresh()
+    return this.#tables.schedules.get(idKey(id))
+  }
+
+  /** A page of schedules, as `list`. @throws PosthasteError `invalid-query` */
+  schedules(query: ScheduleQuery): SchedulePage {
+    this.#environment.refresh()
+    return this.#tables.schedules.list(query)
+  }
+
   counts(): InvocationCounts {
     this.#environment.refresh()
     const { accepted, byState, directives, ended } = readTally(this.#tables.meta)
@@ -198,7 +215,8 @@ export class InvocationView {
   }
 
   /** The record of the turn that is waited for, made of that of an earlier one; empty if there is none. */
-  #waitingRecord(id: string, { createdAtMs, standing }: Row, dueMs: number): Uint8Array {
+  #waitingRecord(id: string, row: Row, dueMs: number): Uint8Array {
+    const { createdAtMs, standing } = row
     const value = this.#tables.records.get(idKey(id)) ?? NONE
     const call = readCall({ partition: 0, offset: 0, key: id, value, appendedAtMs: createdAtMs })
     if (!call) return NONE
@@ -206,6 +224,7 @@ export class InvocationView {
     return encodeCall({
       ...call,
       ...{ id, generation, attempt },
+      ...toldOfRetry(row),
       ...(move > 0 && { move }),
       ...(dueMs > 0 && { notBeforeMs: dueMs }),
     })
@@ -234,6 +253,13 @@ export class InvocationView {
 
 function positionKey(log: ViewedLog): string {
   return `position of ${log}`
+}
+
+/** What the last entry of a row says to the retry that is waited for, if it is one. */
+function toldOfRetry({ entry, entryAttempt, entryGeneration, standing }: Row): ReturnType<typeof retryOf> {
+  const isLast = entryGeneration === standing.generation && entryAttempt === standing.attempt - 1
+  const line = isLast ? readJournalLine(entry) : undefined
+  return line ? retryOf(line) : {}
 }
 
 function isKey(text: string): boolean {

@@ -26,9 +26,10 @@ export interface Listing {
  * @throws PosthasteError `invalid-query` if the target or the cursor is none
  */
 export function decideListing(query: InvocationQuery): Listing {
-  const { correlationId, createdAfterMs, states = INVOCATION_STATES } = query
+  const { correlationId, createdAfterMs, parent: parentId, states = INVOCATION_STATES } = query
   const target = query.target === undefined ? undefined : readTarget(query.target)
   const correlation = correlationId === undefined ? undefined : hashOf(correlationId)
+  const parent = parentId === undefined ? undefined : hashOf(parentId)
   const range = {
     states: [...new Set(states)],
     ...boundsOf(query),
@@ -36,15 +37,19 @@ export function decideListing(query: InvocationQuery): Listing {
   }
   return {
     range:
-      correlation !== undefined
-        ? { ...range, kind: 'correlation', hash: correlation }
-        : target
-          ? { ...range, kind: target.kind, hash: target.hash }
-          : { ...range, kind: 'any', hash: 0 },
+      parent !== undefined
+        ? { ...range, kind: 'parent', hash: parent }
+        : correlation !== undefined
+          ? { ...range, kind: 'correlation', hash: correlation }
+          : target
+            ? { ...range, kind: target.kind, hash: target.hash }
+            : { ...range, kind: 'any', hash: 0 },
     mayMatch: (hashes) =>
+      (parent === undefined || hashes.parent === parent) &&
       (correlation === undefined || hashes.correlation === correlation) &&
       (target === undefined || hashes[target.kind] === target.hash),
     matches: (invocation) =>
+      (parentId === undefined || invocation.parent === parentId) &&
       (correlationId === undefined || invocation.correlationId === correlationId) &&
       (target === undefined || (invocation.target !== undefined && target.of(invocation.target) === target.text)),
   }

@@ -1,7 +1,7 @@
 import type { Table } from '../environment.js'
 import { TIME_BYTES, writeTime } from './keys.js'
 
-const MINUTE_MS = 60_000
+export const MINUTE_MS = 60_000
 /** So few that a portion of retention is short. */
 const KEYS_MAX = 500
 const NUMBER_BYTES = 6

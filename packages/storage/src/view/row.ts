@@ -43,6 +43,7 @@ export const NEW_ROW: Row = {
   origin: 0,
   target: 0,
   correlation: 0,
+  parent: 0,
   head: NONE,
   headGeneration: 0,
   headSource: HEAD_SOURCES.none,
@@ -65,15 +66,15 @@ export interface Facets extends Hashes {
   readonly queuedAtMs: number
 }
 
-export function facetsOf({ correlation, createdAtMs, origin, standing, target }: Row): Facets {
+export function facetsOf({ correlation, createdAtMs, origin, parent, standing, target }: Row): Facets {
   const state = stateOf(standing)
   const dueMs = state === 'scheduled' || state === 'retrying' ? standing.dueMs : 0
   const queuedAtMs = state === 'queued' ? standing.queuedAtMs : 0
-  return { state, createdAtMs, origin, target, correlation, dueMs, queuedAtMs }
+  return { state, createdAtMs, origin, target, correlation, parent, dueMs, queuedAtMs }
 }
 
 /** A row on disk: what is fixed, little-endian, then the lines behind one another. */
-const HEADER_BYTES = 102
+const HEADER_BYTES = 106
 
 /** Where rows are encoded: each is copied before the next one. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
@@ -105,6 +106,7 @@ export function encodeRow(row: Row): Buffer {
   bytes.writeDoubleLE(standing.dueMs, 78)
   bytes.writeDoubleLE(standing.runningAtMs, 86)
   bytes.writeDoubleLE(standing.ended?.atMs ?? 0, 94)
+  bytes.writeUInt32LE(row.parent, 102)
   let at = HEADER_BYTES
   for (const part of [head, entry, answered, attempts]) {
     if (part.length > 0) bytes.set(part, at)
@@ -123,6 +125,7 @@ export function decodeRow(bytes: Buffer): Row {
     origin: bytes.readUInt32LE(2),
     target: bytes.readUInt32LE(6),
     correlation: bytes.readUInt32LE(10),
+    parent: bytes.readUInt32LE(102),
     createdAtMs: bytes.readDoubleLE(54),
     headSource: bytes[1] as HeadSource,
     headGeneration: bytes.readUInt32LE(22),
@@ -148,7 +151,12 @@ export function decodeRow(bytes: Buffer): Row {
 
 /** What a list chooses by, of a row as it is on disk. */
 export function peekHashes(bytes: Buffer): Hashes {
-  return { origin: bytes.readUInt32LE(2), target: bytes.readUInt32LE(6), correlation: bytes.readUInt32LE(10) }
+  return {
+    origin: bytes.readUInt32LE(2),
+    target: bytes.readUInt32LE(6),
+    correlation: bytes.readUInt32LE(10),
+    parent: bytes.readUInt32LE(102),
+  }
 }
 
 function stateAt(bytes: Buffer): InvocationState {

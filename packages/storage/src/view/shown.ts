@@ -1,6 +1,7 @@
 import {
   type Attempt,
   attemptOf,
+  type Children,
   type Directive,
   type Invocation,
   isFinalState,
@@ -37,7 +38,7 @@ export function shownInvocation(id: string, row: Row, directive: Directive | und
     attempts: attemptsOf(row, entry),
     ...(latest?.failure && { failure: latest.failure }),
     ...(response && { response: shownResponse(response, row.bodyBytes) }),
-    ...(latest?.forward && isFinalState(state) && { forward: latest.forward }),
+    ...(latest && isFinalState(state) && childrenOf(latest)),
     ...(asked && { directive: shownDirective(asked) }),
   }
 }
@@ -80,6 +81,10 @@ function attemptsOf({ attempts }: Row, entry: JournalLine | undefined): Attempt[
   const last = entry && attemptOf(entry)
   const earlier = decodeAttempts(attempts)
   return last ? inOrder([...earlier, last]) : earlier
+}
+
+function childrenOf({ destination, forward }: JournalLine): Children {
+  return { ...(forward && { forward }), ...(destination && { destination }) }
 }
 
 function shownResponse(

@@ -1,6 +1,7 @@
 import { type Call, decodeCall, type JournalPeek, PosthasteError, peekBearer, peekJournal } from '@posthaste/core'
 import type { Change, LogRecord } from './change.js'
 import { type Hashes, hashesOf } from './hashes.js'
+import { joinScheduleRows, rowOfCall, rowOfEntry, type ScheduleRow } from './schedule-row.js'
 
 /** What a batch of records tells of one invocation: that of each log in its order. */
 export interface Told {
@@ -16,7 +17,7 @@ export interface ToldCall {
 }
 
 /** An entry of the journal, with hashes for its words: these would keep all of its text in memory. */
-export interface ToldEntry extends Omit<JournalPeek, 'id' | 'target' | 'correlationId'>, Hashes {
+export interface ToldEntry extends Omit<JournalPeek, 'id' | 'isTick' | 'target' | 'correlationId' | 'parent'>, Hashes {
   /** The whole record. */
   readonly value: Uint8Array
 }
@@ -24,6 +25,7 @@ export interface ToldEntry extends Omit<JournalPeek, 'id' | 'target' | 'correlat
 /** Everything that a batch tells, by invocation, so that each is written once. */
 export class Gathering {
   readonly invocations = new Map<string, Told>()
+  readonly schedules = new Map<string, ScheduleRow>()
   readonly control: LogRecord[] = []
   readonly claims: LogRecord[] = []
   /** Of all values. */
@@ -56,14 +58,20 @@ export class Gathering {
     const bearer = peekBearer(record.value)
     const call = bearer ? undefined : readCall(record)
     const { generation, id } = bearer ?? call ?? NOBODY
-    if (generation > 0) this.#of(id, record.key).calls.push({ record, generation, call })
+    const row = call && rowOfCall(call)
+    if (row) this.#addSchedule(row)
+    else if (generation > 0) this.#of(id, record.key).calls.push({ record, generation, call })
   }
 
   #addEntry({ key, value }: LogRecord): void {
     const peek = peekJournal(value)
     if (!peek) return
+    if (peek.isTick) {
+      this.#addSchedule(rowOfEntry(value))
+      return
+    }
     const { acceptedAtMs, atMs, attempt, generation, id, lineBytes, recordBytes, responseBytes, state } = peek
-    const { correlation, origin, target } = hashesOf(peek)
+    const { correlation, origin, parent, target } = hashesOf(peek)
     this.#of(id, key).entries.push({
       generation,
       attempt,
@@ -76,8 +84,16 @@ export class Gathering {
       origin,
       target,
       correlation,
+      parent,
       value,
     })
+  }
+
+  #addSchedule(row: ScheduleRow | undefined): void {
+    if (!row) return
+    const { id } = row.tick
+    const known = this.schedules.get(id)
+    this.schedules.set(id, known ? joinScheduleRows(known, row) : row)
   }
 
   /** A text that was cut out of another keeps that one in memory: a key does not. */

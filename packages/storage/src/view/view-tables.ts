@@ -3,9 +3,10 @@ import type { Environment, Table } from '../environment.js'
 import { InvocationIndex } from './invocation-index.js'
 import { Minutes } from './minutes.js'
 import { decodeRow, type Row } from './row.js'
+import { Schedules } from './schedules.js'
 
 /** How keys and values are written. Whoever writes any of them otherwise counts up: a view of another form is made anew. */
-const FORM = Buffer.from('1')
+const FORM = Buffer.from('2')
 const FORM_KEY = 'form'
 
 /** The tables of a view. What is kept of an invocation stands under `idKey` of its id. */
@@ -21,6 +22,7 @@ export class ViewTables {
   readonly claimKeys: Table<Buffer>
   readonly meta: Table<string>
   readonly index: InvocationIndex
+  readonly schedules: Schedules
   /** By the minute in which an invocation ended. */
   readonly ended: Minutes
   /** By the minute in which the stream took a claim. */
@@ -31,7 +33,7 @@ export class ViewTables {
 
   constructor(environment: Environment) {
     const open = (name: string): Table<Buffer> => environment.byteTable(name)
-    const [ended, claimed] = [open('ended'), open('claimed')]
+    const [ended, claimed, schedules] = [open('ended'), open('claimed'), open('schedules')]
     this.rows = open('invocations')
     this.records = open('records')
     this.responses = open('responses')
@@ -40,11 +42,12 @@ export class ViewTables {
     this.claimKeys = open('claim-keys')
     this.meta = environment.table('meta')
     this.index = new InvocationIndex(open)
+    this.schedules = new Schedules(schedules, (id) => this.directive(id))
     this.ended = new Minutes(ended)
     this.claimed = new Minutes(claimed)
     this.#environment = environment
     this.#ofInvocations = [this.rows, this.records, this.responses, ...Object.values(this.index.tables), ended]
-    this.#all = [...this.#ofInvocations, this.directives, this.claims, this.claimKeys, claimed, this.meta]
+    this.#all = [...this.#ofInvocations, this.directives, this.claims, this.claimKeys, claimed, schedules, this.meta]
   }
 
   row(id: Buffer): Row | undefined {

@@ -12,7 +12,7 @@ import { Claims } from './claims.js'
 import { type Draft, decideDraft } from './draft.js'
 import { idKeyOf, type Move, type Place } from './invocation-index.js'
 import { idKey } from './keys.js'
-import { minuteOf } from './minutes.js'
+import { MINUTE_MS, minuteOf } from './minutes.js'
 import { encodeRow, type Facets, facetsOf, type Row } from './row.js'
 import { readTally, type Tally, writeTallyNow } from './tally.js'
 import type { Gathering, Told } from './told.js'
@@ -41,6 +41,11 @@ export class ViewWriter {
   write(gathering: Gathering, claimAgeMs: number): void {
     for (const record of gathering.control) this.#takeDirective(record, gathering)
     for (const record of gathering.claims) this.#takeClaim(record, claimAgeMs)
+    for (const [id, told] of gathering.schedules) {
+      const key = idKey(id)
+      const end = this.#tables.schedules.takeNow(key, told)
+      if (end) remember(this.#endedByMinute, end.atMs, key)
+    }
     for (const [id, told] of gathering.invocations) {
       this.#take(idKey(id), told)
       if (this.#changes.length >= CHANGES_MAX) this.#writeChanges()
@@ -53,11 +58,13 @@ export class ViewWriter {
       for (const place of places) this.#forget(idKeyOf(place), ms)
       this.#writeChanges()
     }
+    // The journal tells anew, within a day, of those that have not ended.
+    for (const id of this.#tables.schedules.forgetDueNow(ms)) this.#claims.forgetInvocation(id)
   }
 
   /**
-   * Removes invocations that ended in this minute or before, and returns how many that were: some may go on again, or be
-   * gone already.
+   * Removes invocations and schedules that ended in this minute or before, and returns how many that were: some may go on
+   * again, or be gone already.
    */
   removeEnded(ids: readonly Buffer[], minute: number): number {
     const removed = ids.filter((id) => this.#removeEnded(id, minute)).length
@@ -84,6 +91,10 @@ export class ViewWriter {
   }
 
   #removeEnded(id: Buffer, minute: number): boolean {
+    if (this.#tables.schedules.removeEndedNow(id, (minute + 1) * MINUTE_MS)) {
+      this.#claims.forgetInvocation(id)
+      return true
+    }
     const row = this.#tables.row(id)
     if (!row?.standing.ended || minuteOf(row.standing.ended.atMs) > minute) return false
     this.#remove(id, row)
