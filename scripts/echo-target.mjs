@@ -1,5 +1,5 @@
 // A target to call while trying Posthaste: prints each request in one line.
-//   /              200, with the body that came         /status/500     that status
+//   /              200, with the body that came         /status/503     that status; ?retry-after=60 adds a header
 //   /slow?ms=2000  200, later                           /flaky?fail=2   503 for the first attempts, then 200
 //   /done          200, for what is forwarded
 
@@ -26,7 +26,9 @@ async function answer(request, response) {
     const status = statusFor(url, Number(request.headers['posthaste-attempt'] ?? 1))
     console.log(describe(request, status, body))
     if (url.pathname === '/slow') await sleep(Number(url.searchParams.get('ms') ?? 2000))
-    response.writeHead(status, { 'content-type': request.headers['content-type'] ?? 'application/octet-stream' })
+    const type = { 'content-type': request.headers['content-type'] ?? 'application/octet-stream' }
+    const more = url.pathname.startsWith('/status/') ? Object.fromEntries(url.searchParams) : {}
+    response.writeHead(status, { ...type, ...more })
     response.end(body)
   } catch (error) {
     console.log(`echo  ${request.method} ${request.url} ended early: ${error.message}`)

@@ -9,12 +9,17 @@ import { prepare, root, run } from './prepare.mjs'
 /** Returns the documents as they should be but for the layout of tables, by their path within the repository. */
 export async function renderDocs() {
   // Not at the top: they may have to be built first.
-  const { ERRORS, formatDuration, LIMITS } = await import('../packages/core/dist/src/index.js')
+  const core = await import('../packages/core/dist/src/index.js')
+  const { CALL_ERRORS, DEFAULT_RETRY_POLICY, ERRORS, formatDuration, LIMITS, retryDelayMsMax } = core
   const { environmentName, flagName, SETTINGS } = await import('../packages/server/dist/src/index.js')
   const tables = {
     'docs/errors.md': errorTables(ERRORS),
     'docs/configuration.md': { settings: settingsTable(SETTINGS, flagName, environmentName) },
     'docs/http-api.md': { limits: limitsTable(LIMITS, formatDuration) },
+    'docs/retries.md': {
+      waits: waitsTable(DEFAULT_RETRY_POLICY, retryDelayMsMax, formatDuration),
+      failures: callFailuresTable(ERRORS, CALL_ERRORS, DEFAULT_RETRY_POLICY),
+    },
   }
   return Object.fromEntries(Object.entries(tables).map(([path, byName]) => [path, fill(path, byName)]))
 }
@@ -52,6 +57,25 @@ function errorTables(errors) {
   }
 }
 
+/** Every wait of a policy, up to the first that is the longest. */
+function waitsTable(policy, retryDelayMsMax, formatDuration) {
+  const rows = []
+  let totalMs = 0
+  for (let attempt = 1, waitMs = 0; waitMs < policy.maxDelayMs; attempt += 1) {
+    waitMs = retryDelayMsMax(policy, attempt)
+    totalMs += waitMs
+    const show = (ms) => (ms % 1_000 === 0 ? formatDuration(ms) : `${ms / 1_000}s`)
+    const next = attempt < policy.maxAttempts ? attempt + 1 : `${attempt + 1}, if there are so many`
+    rows.push([next, show(waitMs), `${show(waitMs / 2)} to ${show(waitMs)}`, `0 to ${show(waitMs)}`, show(totalMs)])
+  }
+  return table(['before attempt', '`none`', '`equal`', '`full`, the default', 'all waits so far, at the most'], rows)
+}
+
+function callFailuresTable(errors, codes, policy) {
+  const rows = codes.map((code) => [`\`${code}\``, policy.errors.includes(code) ? 'yes' : 'no', errors[code].title])
+  return table(['code', 'tried again by default', 'meaning'], rows)
+}
+
 function settingsTable(settings, flagName, environmentName) {
   const rows = Object.entries(settings).map(([key, { default: fallback, description, range, type }]) => [
     `\`--${flagName(key)}\``,
@@ -82,6 +106,12 @@ function limitsTable(limits, formatDuration) {
     retryAttemptsMax: ['`retry.maxAttempts`', plain],
     retryDelayMsMax: ['`retry.initialDelay` and `retry.maxDelay`', ms],
     retryFactorMax: ['`retry.factor`', plain],
+    retryAgeMsMax: ['`retry.maxAge`', ms],
+    retryEntriesMax: ['Entries of `retry.statuses`, and of `retry.errors`', plain],
+    scheduleEveryMsMin: ['Shortest `every` of a [schedule](schedules.md)', ms],
+    cronLengthMax: ['`cron`', characters],
+    scheduleRunsMax: ['`runs`', plain],
+    listSchedulesMax: ['`limit` of a list of schedules', plain],
     depthMax: ['Invocations that give rise to one another', plain],
     recordBytesMax: ['An instruction as a [record](record-format.md): a line of JSON and the bytes of the body', bytes],
     responseHeaderBytesMax: ['Headers of a response that are recorded; what goes beyond is left out', bytes],

@@ -1,11 +1,14 @@
-import { ID_PATTERN, LIMITS, parseDuration } from '@posthaste/core'
+import { ID_PATTERN, LIMITS, parseDuration } from '@posthaste/core/basics'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { Api } from './api.js'
 import { CommandError, EXIT, type ExitCode } from './exit-codes.js'
-import { Output } from './output.js'
+import { Output, type Streams } from './output.js'
 
-/** Gets the exit code of the command that ran. */
-export type Done = (code: ExitCode) => void
+/** What a command runs in. */
+export interface Shell extends Streams {
+  /** Hears how the command ended. */
+  readonly done: (code: ExitCode) => void
+}
 
 /** The flags that every command over the API takes. */
 export interface ApiFlags {
@@ -17,6 +20,7 @@ export interface ApiFlags {
 export interface Session {
   readonly api: Api
   readonly output: Output
+  readonly stdin: Streams['stdin']
 }
 
 /** Adds a command over the API. */
@@ -30,8 +34,8 @@ export function addApiCommand(program: Command, name: string, description: strin
     .option('--no-json', 'Print words and tables: the default on a terminal.')
 }
 
-export function openSession({ json, url }: ApiFlags): Session {
-  return { api: new Api(url), output: new Output(json) }
+export function openSession({ json, url }: ApiFlags, shell: Streams): Session {
+  return { api: new Api(url), output: new Output(json, shell), stdin: shell.stdin }
 }
 
 /**
@@ -57,7 +61,7 @@ export async function forEachId(
 
 /** For `argParser`: an id. */
 export function readId(text: string): string {
-  if (!new RegExp(ID_PATTERN).test(text)) throw new InvalidArgumentError('It is not the id of an invocation.')
+  if (!new RegExp(ID_PATTERN).test(text)) throw new InvalidArgumentError('It is not an id.')
   return text
 }
 

@@ -1,4 +1,5 @@
-import { type BulkReport, LIMITS } from '@posthaste/core'
+import type { BulkReport } from '@posthaste/core'
+import { LIMITS } from '@posthaste/core/basics'
 import type { Session } from './api-command.js'
 import { CommandError, EXIT, type ExitCode } from './exit-codes.js'
 import { type FilterFlags, filterOf } from './filter.js'

@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type ApiFlags, addApiCommand, type Done, openSession, type Session } from './api-command.js'
+import type { Command } from 'commander'
+import { type ApiFlags, addApiCommand, openSession, type Session, type Shell } from './api-command.js'
 import { CommandError, EXIT, type ExitCode } from './exit-codes.js'
+import { idempotencyHeaders, keyOption } from './idempotency.js'
 import { addInstructionFlags, type InstructionFlags, instructionOf } from './instruction.js'
 import { summarizeInvocation, type Told } from './invocation.js'
 import { showEnd } from './wait.js'
@@ -18,25 +19,26 @@ Examples:
 After exit code 5 it may have been taken all the same: with an --idempotency-key it can be sent again.`
 
 /** `posthaste call`: hands an instruction in. */
-export function addCallCommand(program: Command, done: Done): void {
+export function addCallCommand(program: Command, shell: Shell): void {
   const command = addApiCommand(program, 'call', 'Have a call made: at once, or when asked.')
     .argument('<target>', 'The URL to call.')
     .addHelpText('after', EXAMPLES)
   addInstructionFlags(command)
-    .addOption(
-      new Option('--idempotency-key <key>', 'What is asked twice with one key is done once.').argParser(readKey),
-    )
+    .addOption(keyOption())
     .option('--wait', 'Wait until it has ended, and show it.')
-    .action(async (target: string, flags: CallFlags) => done(await call(openSession(flags), target, flags)))
+    .action(async (target: string, flags: CallFlags) =>
+      shell.done(await call(openSession(flags, shell), target, flags)),
+    )
 }
 
-async function call({ api, output }: Session, target: string, flags: CallFlags): Promise<ExitCode> {
-  const { idempotencyKey: key, wait } = flags
+async function call(session: Session, target: string, flags: CallFlags): Promise<ExitCode> {
+  const { api, output, stdin } = session
+  const { idempotencyKey, wait } = flags
   const { document: receipt } = await api.ask<Told>('POST', '/invocations', {
-    body: await instructionOf(target, flags),
-    headers: key === undefined ? {} : { 'idempotency-key': quoted(key) },
+    body: await instructionOf(target, flags, stdin),
+    headers: idempotencyHeaders(idempotencyKey),
   })
-  if (wait) return seeEnd({ api, output }, receipt.id)
+  if (wait) return seeEnd(session, receipt.id)
   await output.show(receipt, summarizeInvocation)
   return EXIT.done
 }
@@ -51,14 +53,4 @@ async function seeEnd(session: Session, id: string): Promise<ExitCode> {
       cause: error,
     })
   }
-}
-
-function readKey(text: string): string {
-  if (!/^[\x20-\x7e]+$/.test(text)) throw new InvalidArgumentError('It is not of printable ASCII characters.')
-  return text
-}
-
-/** As the header wants it: a string of RFC 8941, section 3.3.3. */
-function quoted(key: string): string {
-  return `"${key.replace(/["\\]/g, '\\$&')}"`
 }

@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander'
 import {
   type ApiFlags,
   addApiCommand,
-  type Done,
   forEachId,
   openSession,
   readId,
@@ -10,6 +9,7 @@ import {
   readNumber,
   readWaitMs,
   type Session,
+  type Shell,
 } from './api-command.js'
 import { type BulkFlags, decideScope, doInBulk } from './bulk.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
@@ -21,13 +21,13 @@ Say which: ids, a filter, or --all. As JSON: a line for each id, or one with the
 What was done when it is broken off stays done; the same command goes on with the rest.`
 
 /** `posthaste cancel`, `move` and `redrive`: a hand on what was asked for. */
-export function addHandCommands(program: Command, done: Done): void {
-  addCancelCommand(program, done)
-  addMoveCommand(program, done)
-  addRedriveCommand(program, done)
+export function addHandCommands(program: Command, shell: Shell): void {
+  addCancelCommand(program, shell)
+  addMoveCommand(program, shell)
+  addRedriveCommand(program, shell)
 }
 
-function addCancelCommand(program: Command, done: Done): void {
+function addCancelCommand(program: Command, shell: Shell): void {
   addBulkCommand(program, 'cancel', 'Cancel what has not ended: it is not called from then on.')
     .addOption(
       new Option(
@@ -36,7 +36,7 @@ function addCancelCommand(program: Command, done: Done): void {
       ).argParser(readWaitMs),
     )
     .action(async (ids: readonly string[], flags: ApiFlags & BulkFlags) =>
-      done(await cancel(openSession(flags), ids, flags)),
+      shell.done(await cancel(openSession(flags, shell), ids, flags)),
     )
 }
 
@@ -56,13 +56,13 @@ interface MoveFlags extends ApiFlags {
   readonly timeout?: number
 }
 
-function addMoveCommand(program: Command, done: Done): void {
+function addMoveCommand(program: Command, shell: Shell): void {
   addApiCommand(program, 'move', 'Give what waits for its time another time.')
     .argument('<id>', 'Of the invocation.', readId)
     .option('--delay <duration>', 'When this has passed: 10m; 0s for now.')
     .option('--not-before <time>', 'At this time: 2026-12-24T18:00:00Z.')
     .addOption(new Option('--timeout <duration>', 'How long to wait until it is moved.').argParser(readWaitMs))
-    .action(async (id: string, flags: MoveFlags) => done(await move(openSession(flags), id, flags)))
+    .action(async (id: string, flags: MoveFlags) => shell.done(await move(openSession(flags, shell), id, flags)))
 }
 
 async function move({ api, output }: Session, id: string, flags: MoveFlags): Promise<ExitCode> {
@@ -75,11 +75,11 @@ async function move({ api, output }: Session, id: string, flags: MoveFlags): Pro
   return status === 202 ? EXIT.unfinished : EXIT.done
 }
 
-function addRedriveCommand(program: Command, done: Done): void {
+function addRedriveCommand(program: Command, shell: Shell): void {
   addBulkCommand(program, 'redrive', 'Have dead letters called again, from their first attempt on.')
     .addOption(new Option('--rate <n>', 'With a filter or --all: so many a second.').argParser(readNumber))
     .action(async (ids: readonly string[], flags: ApiFlags & BulkFlags) =>
-      done(await redrive(openSession(flags), ids, flags)),
+      shell.done(await redrive(openSession(flags, shell), ids, flags)),
     )
 }
 

@@ -30,7 +30,8 @@ export function callOf({ method, target }: InvocationSummary): string {
 }
 
 function factsOf(invocation: InvocationDocument): [string, string | undefined][] {
-  const { createdAt, endedAt, failure, forward, generation, instruction, nextAttemptAt, response } = invocation
+  const { createdAt, destination, endedAt, failure, forward, generation, instruction, nextAttemptAt, response } =
+    invocation
   return [
     ['  call', callOf(invocation)],
     ['  body', instruction && `${instruction.bodyBytes} bytes`],
@@ -44,9 +45,14 @@ function factsOf(invocation: InvocationDocument): [string, string | undefined][]
     ['  failure', failure && `${failure.code}: ${failure.detail}`],
     ['  response', response && describeResponse(response)],
     ['  forward to', instruction?.forwardTo],
-    ['  forward', forward && (forward.id ?? `refused: ${forward.refused}`)],
+    ['  forward', forward && describeChild(forward)],
+    ['  destination', destination && describeChild(destination)],
     ['  asked for', describeChange(invocation)],
   ]
+}
+
+function describeChild({ id, refused }: NonNullable<InvocationSummary['forward']>): string {
+  return id ?? `refused: ${refused}`
 }
 
 function describeResponse({ bodyBytes, bodyKept, status }: NonNullable<InvocationSummary['response']>): string {

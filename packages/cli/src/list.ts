@@ -1,4 +1,5 @@
-import { type InvocationList, type InvocationSummary, LIMITS } from '@posthaste/core'
+import type { InvocationList, InvocationSummary } from '@posthaste/core'
+import { LIMITS } from '@posthaste/core/basics'
 import type { Api } from './api.js'
 import type { Session } from './api-command.js'
 import { EXIT, type ExitCode } from './exit-codes.js'

@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander'
 import {
   type ApiFlags,
   addApiCommand,
-  type Done,
   forEachId,
   openSession,
   readDurationMs,
@@ -11,6 +10,7 @@ import {
   readIds,
   readNumber,
   type Session,
+  type Shell,
 } from './api-command.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { addFilterFlags } from './filter.js'
@@ -20,12 +20,12 @@ import { describeStats } from './stats.js'
 import { showEnd } from './wait.js'
 
 /** `posthaste get`, `list`, `wait` and `stats`: what became of what was asked for. */
-export function addLookCommands(program: Command, done: Done): void {
-  addGetCommand(program, done)
-  addListCommand(program, done)
-  addWaitCommand(program, done)
+export function addLookCommands(program: Command, shell: Shell): void {
+  addGetCommand(program, shell)
+  addListCommand(program, shell)
+  addWaitCommand(program, shell)
   addApiCommand(program, 'stats', 'Show how much there is to do and how fast it is done.').action(
-    async (flags: ApiFlags) => done(await stats(openSession(flags))),
+    async (flags: ApiFlags) => shell.done(await stats(openSession(flags, shell))),
   )
 }
 
@@ -33,11 +33,11 @@ interface GetFlags extends ApiFlags {
   readonly response?: true
 }
 
-function addGetCommand(program: Command, done: Done): void {
+function addGetCommand(program: Command, shell: Shell): void {
   addApiCommand(program, 'get', 'Show an invocation.')
     .argument('<id>', 'Of the invocation.', readId)
     .option('--response', 'Print the body of its last response instead, as it is.')
-    .action(async (id: string, flags: GetFlags) => done(await get(openSession(flags), id, flags)))
+    .action(async (id: string, flags: GetFlags) => shell.done(await get(openSession(flags, shell), id, flags)))
 }
 
 async function get({ api, output }: Session, id: string, { response }: GetFlags): Promise<ExitCode> {
@@ -53,21 +53,21 @@ async function get({ api, output }: Session, id: string, { response }: GetFlags)
 const LIST_HELP = `
 As JSON it is one document, {"invocations": [...], "next": "..."}; with --all a line for each invocation.`
 
-function addListCommand(program: Command, done: Done): void {
+function addListCommand(program: Command, shell: Shell): void {
   const command = addApiCommand(program, 'list', 'List invocations, the newest first.')
   addFilterFlags(command)
     .addOption(new Option('--limit <n>', 'So many at the most.').default(50).argParser(readNumber))
     .option('--cursor <cursor>', 'Go on where a list ended, as it said in "next".')
     .addOption(new Option('--all', 'All that there are.').conflicts('limit'))
     .addHelpText('after', LIST_HELP)
-    .action(async (flags: ApiFlags & ListFlags) => done(await list(openSession(flags), flags)))
+    .action(async (flags: ApiFlags & ListFlags) => shell.done(await list(openSession(flags, shell), flags)))
 }
 
 interface WaitFlags extends ApiFlags {
   readonly timeout?: number
 }
 
-function addWaitCommand(program: Command, done: Done): void {
+function addWaitCommand(program: Command, shell: Shell): void {
   addApiCommand(program, 'wait', 'Wait until invocations have ended, and show how.')
     .argument('<id...>', 'Of the invocations.', readIds)
     .addOption(
@@ -75,7 +75,9 @@ function addWaitCommand(program: Command, done: Done): void {
         readDurationMs,
       ),
     )
-    .action(async (ids: readonly string[], flags: WaitFlags) => done(await wait(openSession(flags), ids, flags)))
+    .action(async (ids: readonly string[], flags: WaitFlags) =>
+      shell.done(await wait(openSession(flags, shell), ids, flags)),
+    )
 }
 
 function wait(session: Session, ids: readonly string[], { timeout = Number.POSITIVE_INFINITY }: WaitFlags) {

@@ -1,7 +1,14 @@
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 
 /** Where people or programs read what a command prints. */
-export type Terminal = Writable & { readonly isTTY?: boolean }
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** What a command reads from and prints to. */
+export interface Streams {
+  readonly stdin: Readable
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+}
 
 /** Prints what a command found: JSON for programs, one document a line, or words for people. */
 export class Output {
@@ -11,7 +18,7 @@ export class Output {
   #isRead = true
 
   /** `isJson` left out: words on a terminal, JSON elsewhere. */
-  constructor(isJson: boolean | undefined, stdout: Terminal = process.stdout, stderr: Terminal = process.stderr) {
+  constructor(isJson: boolean | undefined, { stderr, stdout }: Pick<Streams, 'stdout' | 'stderr'>) {
     this.isJson = isJson ?? stdout.isTTY !== true
     this.#stdout = stdout
     this.#stderr = stderr

@@ -1,24 +1,36 @@
 import { Command } from 'commander'
-import type { Done } from './api-command.js'
+import type { Shell } from './api-command.js'
 import { addCallCommand } from './call-command.js'
 import { EXIT_CODES_HELP } from './exit-codes.js'
 import { addHandCommands } from './hand-commands.js'
 import { addLookCommands } from './look-commands.js'
+import { addScheduleCommands } from './schedule-commands.js'
 import { addServerCommands } from './server-commands.js'
 
-/** The `posthaste` command. `done` gets the exit code of the command that ran; what is misused is thrown by the parser. */
-export function createProgram(done: Done): Command {
+/** Of the help, where nobody can tell how wide it may be. */
+const HELP_WIDTH = 80
+
+/** The `posthaste` command. What is misused is said, and thrown, by the parser. */
+export function createProgram(shell: Shell): Command {
+  const { stderr, stdout } = shell
   const program = new Command('posthaste')
     .description('POST a call, get 202 at once, and the call is made: soon, or when asked.')
     .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? HELP_WIDTH,
+      getErrHelpWidth: () => stderr.columns ?? HELP_WIDTH,
+    })
     .helpCommand(false)
     .addHelpText('afterAll', EXIT_CODES_HELP)
   program.commandsGroup('Run it:')
-  addServerCommands(program, done)
+  addServerCommands(program, shell)
   program.commandsGroup('Ask one that runs, over its HTTP API:')
-  addCallCommand(program, done)
-  addLookCommands(program, done)
-  addHandCommands(program, done)
+  addCallCommand(program, shell)
+  addLookCommands(program, shell)
+  addHandCommands(program, shell)
+  addScheduleCommands(program, shell)
   addHelpCommand(program)
   return program
 }

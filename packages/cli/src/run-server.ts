@@ -36,7 +36,7 @@ export async function runServer(role: Role, given: Given): Promise<ExitCode> {
 export async function runOneCycle(given: Given): Promise<ExitCode> {
   const config = loadConfig(sourcesOf(given))
   const report = await runCycle(config, quietLogger(config), firstOfSignals())
-  print(report)
+  print(report, given)
   return report.drained ? EXIT.done : EXIT.failed
 }
 
@@ -44,7 +44,7 @@ export async function runOneCycle(given: Given): Promise<ExitCode> {
 export async function rebuild(given: Given): Promise<ExitCode> {
   const config = loadConfig(sourcesOf(given))
   const stopping = firstOfSignals()
-  print(await rebuildView(config, quietLogger(config), stopping))
+  print(await rebuildView(config, quietLogger(config), stopping), given)
   return stopping.aborted ? EXIT.failed : EXIT.done
 }
 
@@ -53,8 +53,8 @@ function quietLogger({ logLevel }: Config) {
   return createLogger({ logLevel: logLevel === 'info' ? 'warn' : logLevel })
 }
 
-function print(report: object): void {
-  process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
+function print(report: object, { stdout }: Given): void {
+  stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
 }
 
 /** Aborts with the first signal that asks the process to stop; the second ends it at once. */

@@ -1,12 +1,15 @@
 import type { SettingKey } from '@posthaste/server'
 import type { Command } from 'commander'
-import type { Done } from './api-command.js'
+import type { Shell } from './api-command.js'
 import type { ExitCode } from './exit-codes.js'
+import type { Streams } from './output.js'
 
 /** What a command was given on the command line. */
 export interface Given {
   readonly flags: Readonly<Partial<Record<SettingKey, string>>>
   readonly file: string | undefined
+  /** Where its result goes. */
+  readonly stdout: Streams['stdout']
 }
 
 // The server is loaded by the commands that need it: those that only ask one start twice as fast without.
@@ -50,19 +53,19 @@ const VIEW_COMMANDS: readonly ServerCommand[] = [
 ]
 
 /** The commands that are Posthaste, or work on what it keeps: each takes every setting. */
-export function addServerCommands(program: Command, done: Done): void {
-  for (const command of COMMANDS) addServerCommand(program, command, done)
+export function addServerCommands(program: Command, shell: Shell): void {
+  for (const command of COMMANDS) addServerCommand(program, command, shell)
   const view = program.command('view').helpCommand(false).description('Look after what is shown of invocations.')
-  for (const command of VIEW_COMMANDS) addServerCommand(view, command, done)
+  for (const command of VIEW_COMMANDS) addServerCommand(view, command, shell)
 }
 
-function addServerCommand(parent: Command, { description, name, run }: ServerCommand, done: Done): void {
+function addServerCommand(parent: Command, { description, name, run }: ServerCommand, shell: Shell): void {
   const command = parent.command(name).description(description)
   command.option('--config <file>', 'JSON file with settings (POSTHASTE_CONFIG)')
   parent.hook('preSubcommand', async (_, chosen) => {
     if (chosen === command) (await import('./setting-flags.js')).addSettingFlags(command)
   })
   command.action(async ({ config: file, ...flags }: Record<string, string | undefined>) => {
-    done(await run(await import('./run-server.js'), { flags, file }))
+    shell.done(await run(await import('./run-server.js'), { flags, file, stdout: shell.stdout }))
   })
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type InvocationDocument, isFinalState } from '@posthaste/core'
+import type { InvocationDocument } from '@posthaste/core'
+import { isFinalState } from '@posthaste/core/basics'
 import type { Api } from './api.js'
 import type { Session } from './api-command.js'
 import { EXIT, type ExitCode } from './exit-codes.js'

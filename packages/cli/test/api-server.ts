@@ -67,6 +67,7 @@ export function shown(
     state,
     generation: 1,
     attemptsMade: 0,
+    attemptsAnswered: 0,
     createdAt: '2026-01-02T03:04:05.678Z',
     target: 'https://api.example.com/resize',
     method: 'POST',

@@ -24,6 +24,8 @@ t.test('each field of an instruction has its flag', async (t) => {
     ['--delay', '10m'],
     ['--not-before', '2026-12-24T18:00:00Z'],
     ['--forward-to', 'https://hooks.example.com/done'],
+    ['--on-success', 'https://hooks.example.com/good'],
+    ['--on-failure', 'https://hooks.example.com/bad'],
     ['--correlation-id', 'order 42'],
     ['--timeout', '30s'],
     ['--expires-in', '2h'],
@@ -33,8 +35,11 @@ t.test('each field of an instruction has its flag', async (t) => {
     ['--retry-factor', '2.5'],
     ['--retry-max-delay', '5m'],
     ['--retry-jitter', 'full'],
+    ['--retry-max-age', '1d'],
+    ['--retry-statuses', '429,5xx'],
+    ['--retry-errors', 'none'],
   ]
-  const { code, stderr, stdout } = await run(t, ['call', TARGET, '--url', url, ...flags.flat()])
+  const { code, stderr, stdout } = await run(['call', TARGET, '--url', url, ...flags.flat()])
   t.equal(stderr, '')
   t.equal(code, 0)
   t.strictSame(JSON.parse(stdout), receipt)
@@ -48,22 +53,35 @@ t.test('each field of an instruction has its flag', async (t) => {
     body: 'hello',
     bodyEncoding: 'text',
     forwardTo: 'https://hooks.example.com/done',
+    onSuccess: 'https://hooks.example.com/good',
+    onFailure: 'https://hooks.example.com/bad',
     correlationId: 'order 42',
     notBefore: '2026-12-24T18:00:00Z',
     delay: '10m',
     timeout: '30s',
     expiresIn: '2h',
     expiresAt: '2026-12-25T00:00:00Z',
-    retry: { maxAttempts: 5, initialDelay: '1s', factor: 2.5, maxDelay: '5m', jitter: 'full' },
+    retry: {
+      ...{ maxAttempts: 5, initialDelay: '1s', factor: 2.5, maxDelay: '5m', jitter: 'full' },
+      ...{ maxAge: '1d', statuses: ['429', '5xx'], errors: [] },
+    },
   })
   const { properties } = InstructionSchema
   t.strictSame(Object.keys(body).sort(), Object.keys(properties).sort(), 'these are all that there are')
   t.strictSame(Object.keys(body.retry ?? {}).sort(), Object.keys(properties.retry.properties).sort())
 })
 
+t.test('destinations get the form that is asked for', async (t) => {
+  const { asked, url } = await serveApi(t, () => ({ status: 202, body: { id: idOf(1), state: 'queued' } }))
+  const flags = ['--on-success', TARGET, '--destination-format', 'cloudevents']
+  await run(['call', TARGET, '--url', url, ...flags])
+  const { body } = asked[0] as { body: Record<string, object> }
+  t.strictSame(body, { target: TARGET, onSuccess: { url: TARGET, format: 'cloudevents' } })
+})
+
 t.test('what is not said is left out', async (t) => {
   const { asked, url } = await serveApi(t, () => ({ status: 202, body: { id: idOf(1), state: 'queued' } }))
-  t.equal((await run(t, ['call', TARGET, '--url', `${url}/`])).code, 0)
+  t.equal((await run(['call', TARGET, '--url', `${url}/`])).code, 0)
   t.strictSame(asked[0]?.body, { target: TARGET })
   t.notOk('idempotency-key' in (asked[0]?.headers ?? {}))
 })
@@ -74,12 +92,12 @@ t.test('a body goes out byte for byte, with the type that it has', async (t) => 
   const json = '{ "large": 12345678901234567890 }\n'
   const bytes = Buffer.from([0xff, 0x00, 0x80])
   const asJson = { headers: { 'content-type': 'application/json' }, body: json, bodyEncoding: 'text' }
-  const call = async (args: readonly string[], stdin = ''): Promise<unknown> => {
-    t.equal((await run(t, ['call', TARGET, ...args], { POSTHASTE_URL: url }, { stdin })).code, 0)
+  const call = async (args: readonly string[], ...stdin: string[]): Promise<unknown> => {
+    t.equal((await run(['call', TARGET, ...args], { POSTHASTE_URL: url }, stdin)).code, 0)
     return asked.at(-1)?.body
   }
   t.strictSame(await call(['-d', json]), { target: TARGET, ...asJson })
-  t.strictSame(await call(['-d', '@-'], json), { target: TARGET, ...asJson })
+  t.strictSame(await call(['-d', '@-'], json.slice(0, 9), json.slice(9)), { target: TARGET, ...asJson })
   writeFileSync(file, json)
   t.strictSame(await call(['-d', `@${file}`]), { target: TARGET, ...asJson })
   writeFileSync(file, bytes)
@@ -94,14 +112,14 @@ t.test('a body goes out byte for byte, with the type that it has', async (t) => 
 
 t.test('an Idempotency-Key is sent as a string of the header', async (t) => {
   const { asked, url } = await serveApi(t, () => ({ status: 202, body: { id: idOf(1), state: 'queued' } }))
-  t.equal((await run(t, ['call', TARGET, '--url', url, '--idempotency-key', 'a "b" \\c '])).code, 0)
+  t.equal((await run(['call', TARGET, '--url', url, '--idempotency-key', 'a "b" \\c '])).code, 0)
   t.equal(asked[0]?.headers['idempotency-key'], '"a \\"b\\" \\\\c "')
 })
 
 t.test('people get a line', async (t) => {
   const receipt = { id: idOf(1), state: 'scheduled', notBefore: new Date(Date.now() + 9_000_000).toISOString() }
   const { url } = await serveApi(t, () => ({ status: 202, body: receipt }))
-  const { stdout } = await run(t, ['call', TARGET, '--url', url, '--no-json'])
+  const { stdout } = await run(['call', TARGET, '--url', url, '--no-json'])
   t.match(stdout, new RegExp(`^${idOf(1)}  scheduled  \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\(in 2h\\)\n$`))
 })
 
@@ -113,7 +131,7 @@ t.test('waits until it has ended, however often it must ask', async (t) => {
       ? { status: 202, body: { id: idOf(1), state: 'queued' } }
       : { body: shown(idOf(1), states[asks++] ?? 'failed') },
   )
-  const { code, stdout } = await run(t, ['call', TARGET, '--url', url, '--wait'])
+  const { code, stdout } = await run(['call', TARGET, '--url', url, '--wait'])
   t.equal(code, 0)
   t.strictSame(JSON.parse(stdout), shown(idOf(1), 'succeeded'))
   const got = { what: `GET /invocations/${idOf(1)}`, query: { wait: '30000ms' } }
@@ -127,7 +145,7 @@ t.test('what was accepted, and is not seen to end, is not to be called again', a
       ? { status: 202, body: { id: idOf(1), state: 'queued' } }
       : problem(503, 'view-behind', 'Not shown yet.'),
   )
-  const { code, stderr, stdout } = await run(t, ['call', TARGET, '--url', url, '--wait'])
+  const { code, stderr, stdout } = await run(['call', TARGET, '--url', url, '--wait'])
   t.equal(code, 6)
   t.equal(stderr, `${idOf(1)} was accepted, but not seen to end: Not shown yet. (view-behind)\n`)
   t.equal(stdout, '')
@@ -150,7 +168,7 @@ t.test('what is refused is said, with every field', async (t) => {
   ]
   for (const [refusal, exitCode, message] of refusals) {
     const { url } = await serveApi(t, () => refusal)
-    const { code, stderr, stdout } = await run(t, ['call', TARGET, '--url', url])
+    const { code, stderr, stdout } = await run(['call', TARGET, '--url', url])
     t.equal(code, exitCode)
     t.equal(stderr, message)
     t.equal(stdout, '')
@@ -162,11 +180,11 @@ t.test('who cannot be reached, or has no time, is for later', async (t) => {
     ...problem(503, 'stream-full', 'No room.'),
     headers: { 'retry-after': '30' },
   }))
-  const full = await run(t, ['call', TARGET, '--url', url])
+  const full = await run(['call', TARGET, '--url', url])
   t.equal(full.code, 5)
   t.equal(full.stderr, 'No room. (stream-full) Try again in 30 s.\n')
   const port = await freePort()
-  const nobody = await run(t, ['call', TARGET, '--url', `http://127.0.0.1:${port}`])
+  const nobody = await run(['call', TARGET, '--url', `http://127.0.0.1:${port}`])
   t.equal(nobody.code, 5)
   t.match(
     nobody.stderr,
@@ -182,7 +200,7 @@ t.test('what is not Posthaste is told from it', async (t) => {
     [502, 5],
   ] as const) {
     const { url } = await serveApi(t, () => ({ status, body: Buffer.from('<html>'), headers: { location: '/' } }))
-    const { code, stderr } = await run(t, ['call', TARGET, '--url', url])
+    const { code, stderr } = await run(['call', TARGET, '--url', url])
     t.equal(code, exitCode, String(status))
     t.match(stderr, `${url} answered ${status}, and not as Posthaste does.`)
   }
@@ -201,7 +219,7 @@ t.test('what cannot be meant is refused before anything is asked', async (t) => 
     [[TARGET, '--url', 'http://a:secret@x'], /without credentials/],
   ]
   for (const [args, message] of wrong) {
-    const { code, stderr, stdout } = await run(t, ['call', ...args], { POSTHASTE_URL: url })
+    const { code, stderr, stdout } = await run(['call', ...args], { POSTHASTE_URL: url })
     t.equal(code, 2, args.join(' '))
     t.match(stderr, message)
     t.notMatch(stderr, 'secret')

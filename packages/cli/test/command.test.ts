@@ -4,17 +4,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { environmentName, flagName, SETTING_KEYS, SETTINGS } from '@posthaste/server'
 import t from 'tap'
-import { makeDirectory, run, spawnMain, start, startTarget, until } from './posthaste.js'
+import { makeDirectory, run, runProcess, spawnMain, start, startTarget, until } from './posthaste.js'
 
 const COMMANDS = ['start', 'accepter', 'listener', 'cycle', 'view rebuild']
 
 t.test('help names the commands, and for each every setting with its name and default', async (t) => {
-  const { code, stdout } = await run(t, ['--help'])
+  const { code, stdout } = await run(['--help'])
   t.equal(code, 0)
-  t.equal((await run(t, ['help'])).stdout, stdout)
+  t.equal((await run(['help'])).stdout, stdout)
   for (const name of COMMANDS) t.match(stdout, new RegExp(`^ +${name.split(' ')[0]} `, 'm'))
   for (const name of COMMANDS) {
-    const help = await run(t, [...name.split(' '), '--help'])
+    const help = await run([...name.split(' '), '--help'])
     t.equal(help.code, 0, name)
     t.equal(help.stderr, '')
     const text = help.stdout.replace(/\s+/g, ' ')
@@ -30,7 +30,7 @@ t.test('help names the commands, and for each every setting with its name and de
       t.ok(text.includes(`${description} (${notes})`), `${name} ${key}: what it is, the variable and the default`)
     }
     t.notMatch(text, '\\|', 'nothing is escaped for another format')
-    t.equal((await run(t, ['help', ...name.split(' ')])).stdout, help.stdout)
+    t.equal((await run(['help', ...name.split(' ')])).stdout, help.stdout)
   }
 })
 
@@ -46,17 +46,18 @@ t.test('what is not known is refused in plain words', async (t) => {
     [['view'], /Usage: posthaste view/],
   ]
   for (const [args, message] of wrong) {
-    const { code, stderr, stdout } = await run(t, args)
+    const { code, stderr, stdout } = await run(args)
     t.equal(code, 2, args.join(' '))
     t.match(stderr, message)
     t.equal(stdout, '')
     t.notMatch(stderr, / at .*\.js/)
   }
+  t.match(await runProcess(t, ['stop']), { code: 2, stdout: '', stderr: /unknown command 'stop'/ })
 })
 
 t.test('a configuration that is not valid ends every command, with all that is wrong', async (t) => {
   for (const name of COMMANDS) {
-    const { code, stderr, stdout } = await run(t, [...name.split(' '), '--linger', 'soon'], { POSTHASTE_PROT: '1' })
+    const { code, stderr, stdout } = await run([...name.split(' '), '--linger', 'soon'], { POSTHASTE_PROT: '1' })
     t.equal(code, 1, name)
     t.strictSame(stderr.trim().split('\n'), [
       'POSTHASTE_PROT: there is no such setting.',
@@ -79,7 +80,7 @@ t.test('what the system refuses is said without a stack', async (t) => {
     [['--config', join(file, 'below')], /cannot be read/],
   ]
   for (const [args, message] of refused) {
-    const { code, stderr } = await run(t, ['start', '--data-dir', makeDirectory(t), ...args])
+    const { code, stderr } = await runProcess(t, ['start', '--data-dir', makeDirectory(t), ...args])
     t.equal(code, 1, args.join(' '))
     t.match(stderr, message)
     t.notMatch(stderr, /^ +at /m, args.join(' '))
@@ -131,10 +132,8 @@ t.test('a second signal ends it at once', async (t) => {
     await until(() => target.open.length === 1)
     child.kill(first)
     await until(() => logged().some(({ msg }) => msg === 'stopping'))
-    const startedMs = performance.now()
     child.kill(second)
-    t.strictSame(await once(child, 'exit'), [1, null])
-    t.ok(performance.now() - startedMs < 1_000)
+    t.strictSame(await once(child, 'exit'), [1, null], 'the call has an hour otherwise')
     await start(t, 'listener', { dataDir })
     await until(() => target.open.length === 2)
   }
@@ -174,7 +173,7 @@ t.test('a cycle drains once, prints its report and ends', async (t) => {
   const dataDir = makeDirectory(t)
   const accepter = await start(t, 'accepter', { dataDir })
   for (let count = 0; count < 5; count += 1) await submit(accepter.url, target.url)
-  const { code, stderr, stdout } = await run(t, ['cycle', '--data-dir', dataDir])
+  const { code, stderr, stdout } = await runProcess(t, ['cycle', '--data-dir', dataDir])
   t.equal(stderr, '')
   t.equal(code, 0)
   t.match(JSON.parse(stdout), { drained: true, trigger: 'command', running: false, called: 5, succeeded: 5 })
@@ -187,7 +186,7 @@ t.test('a cycle beside a listener pings it', async (t) => {
   const { url } = await start(t, 'start', { dataDir, args: ['--schedule', 'off', '--linger', '1m'] })
   await (await fetch(`${url}/cycle`)).text()
   await submit(url, target.url)
-  const { code, stdout } = await run(t, ['cycle', '--data-dir', dataDir])
+  const { code, stdout } = await runProcess(t, ['cycle', '--data-dir', dataDir])
   t.equal(code, 0)
   t.match(JSON.parse(stdout), { drained: true, trigger: 'ping', running: true, called: 1 })
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { idOf, problem, serveApi, shown } from './api-server.js'
-import { run } from './posthaste.js'
+import { run, runProcess } from './posthaste.js'
 
 t.test('cancels each id', async (t) => {
   const answers = [
@@ -10,7 +10,7 @@ t.test('cancels each id', async (t) => {
   ]
   const { asked, url } = await serveApi(t, () => answers.shift() ?? { body: {} })
   const ids = [idOf(1), idOf(2), idOf(3)]
-  const { code, stderr, stdout } = await run(t, ['cancel', ...ids, '--timeout', '1500ms', '--url', url, '--no-json'])
+  const { code, stderr, stdout } = await run(['cancel', ...ids, '--timeout', '1500ms', '--url', url, '--no-json'])
   t.equal(code, 6)
   t.equal(stderr, `${idOf(2)}: It has succeeded. (already-ended)\n`)
   t.equal(stdout, `${idOf(1)}  cancelled\n${idOf(3)}  cancelling\n`)
@@ -26,14 +26,14 @@ t.test('what was asked for is done for those who do not read the result', async 
     return id === idOf(5) ? problem(409, 'already-ended', 'It has succeeded.') : { body: shown(id, 'cancelled') }
   })
   const ids = [1, 2, 3, 4, 5].map(idOf)
-  const { code } = await run(t, ['cancel', ...ids, '--url', url], undefined, { linesMax: 1 })
+  const { code } = await runProcess(t, ['cancel', ...ids, '--url', url], undefined, { linesMax: 1 })
   t.equal(code, 4)
   t.equal(asked.length, ids.length)
 })
 
 t.test('what ended can be cancelled no more', async (t) => {
   const { asked, url } = await serveApi(t, () => problem(409, 'already-ended', 'It has succeeded.'))
-  const { code, stdout } = await run(t, ['cancel', idOf(1), '--url', url])
+  const { code, stdout } = await run(['cancel', idOf(1), '--url', url])
   t.equal(code, 4)
   t.equal(stdout, '')
   t.strictSame(asked[0]?.query, {}, 'how long to wait is left to the API')
@@ -41,7 +41,7 @@ t.test('what ended can be cancelled no more', async (t) => {
 
 t.test('who cannot be reached is not asked for the next', async (t) => {
   const { asked, url } = await serveApi(t, () => problem(503, 'stream-unavailable', 'Away.'))
-  const { code, stderr } = await run(t, ['cancel', idOf(1), idOf(2), '--url', url])
+  const { code, stderr } = await run(['cancel', idOf(1), idOf(2), '--url', url])
   t.equal(code, 5)
   t.equal(stderr, 'Away. (stream-unavailable)\n')
   t.equal(asked.length, 1)
@@ -51,11 +51,11 @@ t.test('moves to another time', async (t) => {
   const moved = shown(idOf(1), 'scheduled', { nextAttemptAt: '2026-12-24T18:00:00.000Z' })
   const answers = [{ body: moved }, { status: 202, body: { id: idOf(1), state: 'moving' } }]
   const { asked, url } = await serveApi(t, () => answers.shift() ?? problem(409, 'not-movable', 'It runs.'))
-  const first = await run(t, ['move', idOf(1), '--not-before', '2026-12-24T18:00:00Z', '--url', url])
+  const first = await run(['move', idOf(1), '--not-before', '2026-12-24T18:00:00Z', '--url', url])
   t.equal(first.code, 0)
   t.strictSame(JSON.parse(first.stdout), moved)
-  t.equal((await run(t, ['move', idOf(1), '--delay', '0s', '--timeout', '1s', '--url', url])).code, 6)
-  t.equal((await run(t, ['move', idOf(1), '--delay', '1m', '--url', url])).code, 4)
+  t.equal((await run(['move', idOf(1), '--delay', '0s', '--timeout', '1s', '--url', url])).code, 6)
+  t.equal((await run(['move', idOf(1), '--delay', '1m', '--url', url])).code, 4)
   const what = `PATCH /invocations/${idOf(1)}`
   t.match(asked, [{ what, query: {} }, { what, query: { wait: '1000ms' } }, { what }])
   t.strictSame(asked[0]?.body, { notBefore: '2026-12-24T18:00:00Z' })
@@ -68,7 +68,7 @@ t.test('redrives each id', async (t) => {
     problem(409, 'not-redrivable', 'It has succeeded.'),
   ]
   const { asked, url } = await serveApi(t, () => answers.shift() ?? { body: {} })
-  const { code, stderr, stdout } = await run(t, ['redrive', idOf(1), idOf(2), '--url', url])
+  const { code, stderr, stdout } = await run(['redrive', idOf(1), idOf(2), '--url', url])
   t.equal(code, 4)
   t.equal(stderr, `${idOf(2)}: It has succeeded. (not-redrivable)\n`)
   t.strictSame(JSON.parse(stdout), { id: idOf(1), generation: 2, state: 'queued' })
@@ -83,7 +83,7 @@ t.test('all that a filter finds is done portion after portion', async (t) => {
   ]
   const { asked, url } = await serveApi(t, () => ({ body: portions.shift() }))
   const filter = ['--state', 'failed,expired', '--target', 'https://a.example', '--correlation-id', 'a']
-  const { code, stderr, stdout } = await run(t, ['redrive', ...filter, '--rate', '100', '--url', url])
+  const { code, stderr, stdout } = await run(['redrive', ...filter, '--rate', '100', '--url', url])
   t.equal(stderr, '', 'no progress into a file')
   t.equal(code, 0)
   t.strictSame(JSON.parse(stdout), { matched: 1_005, done: 995, skipped: 10 })
@@ -104,7 +104,7 @@ t.test('all that a filter finds is done portion after portion', async (t) => {
 
 t.test('all are meant only where it is said, and a dry run counts', async (t) => {
   const { asked, url } = await serveApi(t, () => ({ body: { matched: 7, done: 0, skipped: 0 } }))
-  const { code, stdout } = await run(t, ['cancel', '--all', '--dry-run', '--url', url, '--no-json'])
+  const { code, stdout } = await run(['cancel', '--all', '--dry-run', '--url', url, '--no-json'])
   t.equal(code, 0)
   t.equal(stdout, '7 matched, 0 done, 0 skipped\n')
   t.strictSame(asked[0]?.body, { filter: {}, dryRun: true, limit: 1_000 })
@@ -123,7 +123,7 @@ t.test('all are meant only where it is said, and a dry run counts', async (t) =>
     [['move', idOf(1), idOf(2)], /too many arguments/],
   ]
   for (const [args, message] of wrong) {
-    const { code, stderr } = await run(t, [...args, '--url', url])
+    const { code, stderr } = await run([...args, '--url', url])
     t.equal(code, 2, args.join(' '))
     t.match(stderr, message)
   }
@@ -136,7 +136,7 @@ t.test('what stops in the middle says how far it came', async (t) => {
     problem(503, 'stream-unavailable', 'Away.'),
   ]
   const { url } = await serveApi(t, () => answers.shift() ?? { body: {} })
-  const { code, stderr, stdout } = await run(t, ['cancel', '--state', 'scheduled', '--url', url])
+  const { code, stderr, stdout } = await run(['cancel', '--state', 'scheduled', '--url', url])
   t.equal(code, 5)
   t.equal(stdout, '')
   t.equal(stderr, 'It stopped with 1000 matched, 1000 done, 0 skipped.\nAway. (stream-unavailable)\n')

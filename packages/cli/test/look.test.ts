@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { InvocationDocument } from '@posthaste/core'
 import t from 'tap'
 import { idOf, problem, type Reply, serveApi, shown } from './api-server.js'
-import { run } from './posthaste.js'
+import { run, runProcess } from './posthaste.js'
 
 t.test('gets an invocation as the API shows it', async (t) => {
   const invocation = shown(idOf(1), 'failed')
   const { asked, url } = await serveApi(t, () => ({ body: invocation }))
-  const { code, stderr, stdout } = await run(t, ['get', idOf(1), '--url', url])
+  const { code, stderr, stdout } = await run(['get', idOf(1), '--url', url])
   t.equal(stderr, '')
   t.equal(code, 0)
   t.equal(stdout, `${JSON.stringify(invocation)}\n`)
@@ -28,6 +28,7 @@ t.test('tells people what became of an invocation', async (t) => {
       failure,
       response: { status: 500, headers: {}, bodyBytes: 70_000, bodyKept: false },
       forward: { refused: 'depth-exceeded' },
+      destination: { id: 'the-destination' },
       pendingChange: { kind: 'move', notBefore: createdAt },
       attempts: [
         { generation: 1, attempt: 1, startedAt: createdAt, durationMs: 12.4, failure },
@@ -42,7 +43,7 @@ t.test('tells people what became of an invocation', async (t) => {
       ],
     }),
   }))
-  const { code, stdout } = await run(t, ['get', idOf(1), '--url', url, '--no-json'], { TZ: 'Asia/Kathmandu' })
+  const { code, stdout } = await run(['get', idOf(1), '--url', url, '--no-json'], { TZ: 'Asia/Kathmandu' })
   t.equal(code, 0)
   const lines = stdout.split('\n')
   const created = `${new Date(createdAt).toLocaleString('sv-SE', { timeZone: 'Asia/Kathmandu' })} (9d ago)`
@@ -60,6 +61,7 @@ t.test('tells people what became of an invocation', async (t) => {
     '  response      500, 70000 bytes, too large to keep',
     '  forward to    https://hooks.example.com/done',
     '  forward       refused: depth-exceeded',
+    '  destination   the-destination',
     `  asked for     move to ${created}, not done yet`,
     '',
     '  ATTEMPT  STARTED                       TOOK   ANSWER  LISTENER',
@@ -72,7 +74,7 @@ t.test('tells people what became of an invocation', async (t) => {
 t.test('prints the body of a response as it is', async (t) => {
   const bytes = Buffer.from([0xff, 0x00, 0x0a, 0x80])
   const { asked, url } = await serveApi(t, () => ({ headers: { 'content-type': 'image/png' }, body: bytes }))
-  const { code, stdout } = await run(t, ['get', idOf(1), '--response', '--url', url])
+  const { code, stdout } = await run(['get', idOf(1), '--response', '--url', url])
   t.equal(code, 0)
   t.equal(stdout, bytes.toString(), 'as far as text can tell')
   t.match(asked, [{ what: `GET /invocations/${idOf(1)}/response` }])
@@ -85,7 +87,7 @@ t.test('what is not there, or is no id, has its exit code', async (t) => {
     ['get', idOf(1), '--response'],
     ['wait', idOf(1)],
   ]) {
-    const { code, stderr, stdout } = await run(t, [...args, '--url', url])
+    const { code, stderr, stdout } = await run([...args, '--url', url])
     t.equal(code, 3, args.join(' '))
     t.match(stderr, 'There is no such invocation. (not-found)')
     t.equal(stdout, '')
@@ -98,7 +100,7 @@ t.test('what is not there, or is no id, has its exit code', async (t) => {
     ['wait', idOf(1), '.'],
     ['wait', idOf(1), '--timeout', '5'],
   ]) {
-    t.equal((await run(t, [...args, '--url', url])).code, 2, args.join(' '))
+    t.equal((await run([...args, '--url', url])).code, 2, args.join(' '))
   }
   t.equal(asked.length, before)
 })
@@ -117,13 +119,13 @@ function paged(count: number): (asked: { query: Readonly<Record<string, string>>
 
 t.test('a list is one document, with the cursor to go on', async (t) => {
   const { asked, url } = await serveApi(t, paged(1_300))
-  const first = await run(t, ['list', '--url', url])
+  const first = await run(['list', '--url', url])
   t.equal(first.stderr, '')
   t.equal(first.code, 0)
   const page = JSON.parse(first.stdout) as { invocations: { id: string }[]; next: string }
   t.equal(page.invocations.length, 50)
   t.equal(page.next, '50')
-  const second = await run(t, ['list', '--url', url, '--limit', '1200', '--cursor', page.next])
+  const second = await run(['list', '--url', url, '--limit', '1200', '--cursor', page.next])
   const rest = JSON.parse(second.stdout) as typeof page
   t.strictSame(
     [...page.invocations, ...rest.invocations].map(({ id }) => id),
@@ -143,9 +145,9 @@ t.test('a list is one document, with the cursor to go on', async (t) => {
   )
 })
 
-t.test('all of a list is a line each', async (t) => {
+t.test('all of a list is a line each, and is out when the command ends', async (t) => {
   const { url } = await serveApi(t, paged(1_300))
-  const { code, stdout } = await run(t, ['list', '--all', '--url', url])
+  const { code, stdout } = await runProcess(t, ['list', '--all', '--url', url])
   t.equal(code, 0)
   const lines = stdout.trim().split('\n')
   t.strictSame(
@@ -171,7 +173,7 @@ t.test('a list for people is a table, and says if there is more', async (t) => {
     { invocations: [shown(idOf(3), 'queued', { createdAt })], next: 'b' },
   ]
   const { url } = await serveApi(t, () => ({ body: pages.shift() }))
-  const { code, stderr, stdout } = await run(t, ['list', '--limit', '3', '--no-json', '--url', url])
+  const { code, stderr, stdout } = await run(['list', '--limit', '3', '--no-json', '--url', url])
   t.equal(code, 0)
   const call = 'POST https://api.example.com/resize'
   t.strictSame(stdout.split('\n'), [
@@ -189,7 +191,7 @@ t.test('a list is filtered by the API', async (t) => {
   const hourAgo = Date.now() - 3_600_000
   const filter = ['--state', 'failed,expired', '--target', 'https://a.example', '--correlation-id', 'a b']
   const times = ['--created-after', '1h', '--created-before', '2026-12-24T18:00:00+01:00']
-  t.equal((await run(t, ['list', ...filter, ...times, '--url', url])).code, 0)
+  t.equal((await run(['list', ...filter, ...times, '--url', url])).code, 0)
   const { createdAfter, ...query } = asked[0]?.query ?? {}
   t.strictSame(query, {
     state: 'failed,expired',
@@ -205,14 +207,14 @@ t.test('a list is filtered by the API', async (t) => {
     ['--limit', 'all'],
     ['--all', '--limit', '1'],
   ]) {
-    t.equal((await run(t, ['list', ...args, '--url', url])).code, 2, args.join(' '))
+    t.equal((await run(['list', ...args, '--url', url])).code, 2, args.join(' '))
   }
   t.equal(asked.length, 1)
 })
 
 t.test('a reader that has seen enough ends a list quietly', async (t) => {
   const { url } = await serveApi(t, paged(100_000))
-  const { code, stderr, stdout } = await run(t, ['list', '--all', '--url', url], undefined, { linesMax: 3 })
+  const { code, stderr, stdout } = await runProcess(t, ['list', '--all', '--url', url], undefined, { linesMax: 3 })
   t.equal(stderr, '')
   t.equal(code, 0)
   t.ok(stdout.length < 1_000_000)
@@ -230,7 +232,7 @@ t.test('waits for each, and ends with the highest exit code', async (t) => {
     return state === undefined ? problem(404, 'not-found', 'None.') : { body: shown(id, state) }
   })
   const wait = async (...args: string[]) => {
-    const { code, stderr, stdout } = await run(t, ['wait', ...args, '--url', url])
+    const { code, stderr, stdout } = await run(['wait', ...args, '--url', url])
     const lines = stdout.split('\n').slice(0, -1)
     return { code, stderr, states: lines.map((line) => (JSON.parse(line) as { state: string }).state) }
   }
@@ -256,7 +258,7 @@ t.test('waits no longer than it is told', async (t) => {
     return { body: shown(idOf(1), 'running') }
   })
   const startedMs = performance.now()
-  const { code, stdout } = await run(t, ['wait', idOf(1), '--timeout', '300ms', '--url', url])
+  const { code, stdout } = await run(['wait', idOf(1), '--timeout', '300ms', '--url', url])
   t.equal(code, 6)
   t.match(JSON.parse(stdout), { state: 'running' })
   t.ok(performance.now() - startedMs >= 300)
@@ -275,9 +277,9 @@ t.test('stats are shown as they are, or in words', async (t) => {
     view: { behindMs: 4 },
   }
   const { asked, url } = await serveApi(t, () => ({ body }))
-  t.strictSame(JSON.parse((await run(t, ['stats', '--url', url])).stdout), body)
+  t.strictSame(JSON.parse((await run(['stats', '--url', url])).stdout), body)
   t.match(asked, [{ what: 'GET /stats' }])
-  t.strictSame((await run(t, ['stats', '--url', url, '--no-json'])).stdout.split('\n'), [
+  t.strictSame((await run(['stats', '--url', url, '--no-json'])).stdout.split('\n'), [
     'STATE      INVOCATIONS',
     'scheduled           12',
     'queued               0',

@@ -18,7 +18,7 @@ t.test('words are for terminals, JSON for whatever else, unless it is said', asy
     [false, false, false],
   ] as const) {
     const stdout = stream(isTTY)
-    const output = new Output(given, stdout, stream(isTTY))
+    const output = new Output(given, { stdout, stderr: stream(isTTY) })
     t.equal(output.isJson, isJson)
     await output.show({ a: 1 }, () => 'words')
     t.equal(stdout.text(), isJson ? '{"a":1}\n' : 'words\n')
@@ -28,7 +28,7 @@ t.test('words are for terminals, JSON for whatever else, unless it is said', asy
 t.test('progress is for terminals, in one line', (t) => {
   for (const isTTY of [true, false]) {
     const stderr = stream(isTTY)
-    const output = new Output(true, stream(false), stderr)
+    const output = new Output(true, { stdout: stream(false), stderr })
     output.progress('1 done')
     output.progress('2 done')
     output.progress('')

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { makeDirectory, run, start, startTarget } from './posthaste.js'
+import { makeDirectory, run, runProcess, start, startTarget } from './posthaste.js'
 
 interface Told extends Record<string, unknown> {
   readonly id: string
@@ -8,15 +8,18 @@ interface Told extends Record<string, unknown> {
 
 // What the other tests say that the API answers, a real process answers.
 
+const { command, told, url } = await startPosthaste(t)
+
 t.test('a call is made, waited for and shown', async (t) => {
-  const { command, told } = await startPosthaste(t)
   const target = await startTarget(t, (response) =>
     response.writeHead(200, { 'content-type': 'text/plain' }).end('Well.'),
   )
-  const [code, ended] = await told('call', target.url, '-d', '{"a":1}', '--correlation-id', 'one', '--wait')
-  t.equal(code, 0)
+  const args = ['call', target.url, '-d', '@-', '--correlation-id', 'one', '--wait']
+  const { code, stderr, stdout } = await runProcess(t, args, { POSTHASTE_URL: url }, { stdin: '{"a":1}' })
+  t.strictSame([code, stderr], [0, ''])
+  const ended = JSON.parse(stdout)
   t.match(ended, { state: 'succeeded', correlationId: 'one', response: { status: 200 }, attempts: [{ status: 200 }] })
-  const { id } = ended as Told
+  const { id } = ended
   t.match(await told('get', id), [0, { id, state: 'succeeded' }])
   t.match(await told('wait', id), [0, { id, state: 'succeeded' }])
   t.match(await command('get', id, '--response'), { code: 0, stdout: 'Well.' })
@@ -31,7 +34,6 @@ t.test('a call is made, waited for and shown', async (t) => {
 })
 
 t.test('what waits is moved, and cancelled', async (t) => {
-  const { command, told } = await startPosthaste(t)
   const target = await startTarget(t, (response) => response.end())
   const [, receipt] = await told('call', target.url, '--delay', '1h')
   const { id } = receipt as Told
@@ -54,7 +56,6 @@ t.test('what waits is moved, and cancelled', async (t) => {
 })
 
 t.test('all that a filter finds is cancelled', async (t) => {
-  const { told } = await startPosthaste(t)
   const target = await startTarget(t, (response) => response.end())
   const ids: string[] = []
   for (const name of ['one', 'one', 'two']) {
@@ -72,7 +73,6 @@ t.test('all that a filter finds is cancelled', async (t) => {
 })
 
 t.test('dead letters are called again', async (t) => {
-  const { command, told } = await startPosthaste(t)
   let status = 400
   const target = await startTarget(t, (response) => response.writeHead(status).end())
   const ids: string[] = []
@@ -92,7 +92,6 @@ t.test('dead letters are called again', async (t) => {
 })
 
 t.test('what is asked twice with one key is done once', async (t) => {
-  const { command, told } = await startPosthaste(t)
   const target = await startTarget(t, (response) => response.end())
   const args = ['call', target.url, '--idempotency-key', 'a "b" \\c']
   const [, first] = await told(...args)
@@ -100,18 +99,18 @@ t.test('what is asked twice with one key is done once', async (t) => {
   t.strictSame(await told(...args), [0, first])
   t.match(await command(...args, '-d', 'other'), { code: 4, stderr: '(key-reused)' })
   t.match(await told('wait', id), [0, { state: 'succeeded' }])
-  t.match(await told('list'), [0, { invocations: [{ id }] }])
+  t.match(await told('list', '--target', target.url), [0, { invocations: [{ id }] }])
   t.equal(target.open.length, 1)
 })
 
 t.test('the view is rebuilt from the logs', async (t) => {
   const dataDir = makeDirectory(t)
-  const { child, told } = await startPosthaste(t, dataDir)
+  const first = await startPosthaste(t, dataDir)
   const target = await startTarget(t, (response) => response.end())
-  const [, ended] = await told('call', target.url, '--wait')
-  child.kill('SIGTERM')
-  await once(child, 'exit')
-  const { code, stdout } = await run(t, ['view', 'rebuild', '--data-dir', dataDir])
+  const [, ended] = await first.told('call', target.url, '--wait')
+  first.child.kill('SIGTERM')
+  await once(first.child, 'exit')
+  const { code, stdout } = await runProcess(t, ['view', 'rebuild', '--data-dir', dataDir])
   t.equal(code, 0)
   t.strictSame(JSON.parse(stdout), { shown: 1 })
   const again = await startPosthaste(t, dataDir)
@@ -122,12 +121,12 @@ t.test('the view is rebuilt from the logs', async (t) => {
 /** Starts a process to ask; `command` runs a command that asks it, and `told` says what that ended with and printed. */
 async function startPosthaste(t: Test, dataDir = makeDirectory(t)) {
   const { child, url } = await start(t, 'start', { dataDir })
-  const command = (...args: string[]) => run(t, args, { POSTHASTE_URL: url })
+  const command = (...args: string[]) => run(args, { POSTHASTE_URL: url })
   const told = async (...args: string[]): Promise<[number, ...Told[]]> => {
     const { code, stderr, stdout } = await command(...args)
     t.equal(stderr, '', args.join(' '))
     const lines = stdout.split('\n').slice(0, -1)
     return [code, ...lines.map((line) => JSON.parse(line) as Told)]
   }
-  return { child, command, told }
+  return { child, command, told, url }
 }

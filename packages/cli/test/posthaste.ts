@@ -5,9 +5,11 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { runCommand } from '../src/run-command.js'
 
 export const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
 
@@ -49,19 +51,67 @@ export async function start(t: Test, command: string, options: StartOptions = {}
   return { child, url: line.url as string, line, logged }
 }
 
+/** What a command ended with, and printed. */
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command to its end in this process, which takes a hundredth of the time of one of its own. */
+export async function run(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  stdin: readonly string[] = [],
+): Promise<Ran> {
+  const [stdout, stderr] = [new Printed(), new Printed()]
+  const restore = setEnvironment(environment)
+  try {
+    const code = await runCommand(args, { stdin: Readable.from(stdin), stdout, stderr })
+    return { code, stdout: stdout.text, stderr: stderr.text }
+  } finally {
+    restore()
+  }
+}
+
+/** Whatever is written to it, as text. */
+class Printed extends Writable {
+  readonly #chunks: Buffer[] = []
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString()
+  }
+
+  override _write(chunk: Buffer, _: string, taken: () => void): void {
+    this.#chunks.push(chunk)
+    taken()
+  }
+}
+
+/** Gives this process these settings and no others, until what is returned is called. */
+function setEnvironment(settings: Record<string, string>): () => void {
+  const before = Object.entries(process.env).filter(([name]) => name.startsWith('POSTHASTE_') || name in settings)
+  for (const [name] of before) delete process.env[name]
+  Object.assign(process.env, settings)
+  return () => {
+    for (const name of Object.keys(settings)) delete process.env[name]
+    Object.assign(process.env, Object.fromEntries(before))
+  }
+}
+
 interface RunOptions {
   readonly stdin?: string
   /** After so many lines nobody reads what it prints any more. */
   readonly linesMax?: number
 }
 
-/** Runs a command to its end. */
-export async function run(
+/** Runs a command to its end in a process of its own. */
+export async function runProcess(
   t: Test,
   args: readonly string[],
   environment?: Record<string, string>,
   { linesMax = Number.POSITIVE_INFINITY, stdin = '' }: RunOptions = {},
-) {
+): Promise<Ran> {
   const child = spawnMain(t, args, environment)
   child.stdin.end(stdin)
   const output = { stdout: '', stderr: '' }

@@ -1,7 +1,21 @@
-import { calledRecordBytesMax, DEFAULT_RETRY_POLICY, type Log, systemClock } from '@posthaste/core'
+import { calledRecordBytesMax, type Log, type RetryPolicy, systemClock } from '@posthaste/core'
 import type { ListenerOptions } from '@posthaste/listener'
 import type { Consumer, Stream } from '@posthaste/stream'
 import type { Config } from './config/table.js'
+
+/** What holds for instructions that say nothing else. */
+export function retryPolicyOf(config: Config): RetryPolicy {
+  return {
+    maxAttempts: config.retryMaxAttempts,
+    initialDelayMs: config.retryInitialDelay,
+    factor: config.retryFactor,
+    maxDelayMs: config.retryMaxDelay,
+    jitter: config.retryJitter,
+    maxAgeMs: config.retryMaxAge,
+    statuses: config.retryStatuses,
+    errors: config.retryErrors,
+  }
+}
 
 /** The group that all listeners of one installation share. */
 export const LISTENERS_GROUP = 'listeners'
@@ -25,8 +39,11 @@ export function listenerOptions(
     batchRecords: config.batchRecords,
     concurrency: config.concurrency,
     concurrencyPerTarget: config.concurrencyPerTarget,
+    ratePerTarget: config.ratePerTarget,
+    burstPerTarget: config.burstPerTarget,
+    breakerFailures: config.breakerFailures,
     timeoutMs: config.callTimeout,
-    retry: DEFAULT_RETRY_POLICY,
+    retry: retryPolicyOf(config),
     responseBytesMax: config.responseSize,
     recordBytesMax: calledRecordBytesMax(stream.supports.recordBytesMax, config.responseSize),
     logAttempts: config.logAttempts,

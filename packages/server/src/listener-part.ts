@@ -35,6 +35,7 @@ export class LocalListener implements ListenerPart {
     this.#config = config
     this.#backend = backend
     this.#log = log
+    this.#metrics.watchBreakers(() => this.#listener?.openBreakers ?? [])
   }
 
   async start(url: string): Promise<void> {

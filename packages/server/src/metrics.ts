@@ -1,5 +1,5 @@
 import type { InvocationCounts } from '@posthaste/core'
-import type { CountedAttempt } from '@posthaste/listener'
+import type { CountedAttempt, OpenBreaker } from '@posthaste/listener'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Targets that are told apart; what comes after so many counts as `other`. */
@@ -8,6 +8,9 @@ const ORIGINS_MAX = 100
 /** Answers within milliseconds, and calls that take an hour. */
 const ACCEPT_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const CALL_BUCKETS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600]
+
+/** Of those that count as `other`, the last state here that any has is shown. */
+const BREAKER_STATES = { 'half-open': 1, open: 2 } as const
 
 /** What a listener measures. In its own thread: each thread has a registry of its own. */
 export class ListenerMetrics {
@@ -37,6 +40,25 @@ export class ListenerMetrics {
     this.#attempts.inc({ origin, result })
     this.#durations.observe(durationMs / 1_000)
     this.#outcomes.inc({ origin, state })
+  }
+
+  /** Adds the breakers that are not closed. */
+  watchBreakers(openBreakers: () => readonly OpenBreaker[]): void {
+    const labelOf = (origin: string): string => this.#labelOf(origin)
+    new Gauge({
+      name: 'posthaste_breaker_state',
+      help: 'Breakers that are not closed: 1 half-open, 2 open.',
+      labelNames: ['origin'],
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        const breakers = openBreakers()
+        for (const [state, value] of Object.entries(BREAKER_STATES)) {
+          for (const { origin } of breakers.filter((one) => one.state === state))
+            this.set({ origin: labelOf(origin) }, value)
+        }
+      },
+    })
   }
 
   text(): Promise<string> {

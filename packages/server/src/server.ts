@@ -173,6 +173,7 @@ export class Server {
             return recordBytesMax()
           },
           append: (log, records) => (this.#backend as Backend).stream.append(log, records),
+          maxAgeMs: this.#config.retryMaxAge,
           onAccepted: (durationMs, count) => this.#metrics.accepted(durationMs, count),
         },
       }),

@@ -8,6 +8,9 @@ import type {
   InvocationQuery,
   KeptResponse,
   KnownClaim,
+  SchedulePage,
+  ScheduleQuery,
+  ShownSchedule,
   WaitingTurn,
 } from '@posthaste/core'
 import type { InvocationView } from '@posthaste/storage'
@@ -72,6 +75,14 @@ export class ViewThread implements ViewDoor {
 
   list(query: InvocationQuery): InvocationPage {
     return this.#view.list(query)
+  }
+
+  schedule(id: string): ShownSchedule | undefined {
+    return this.#view.schedule(id)
+  }
+
+  schedules(query: ScheduleQuery): SchedulePage {
+    return this.#view.schedules(query)
   }
 
   counts(): InvocationCounts {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PosthasteError } from '@posthaste/core'
+import { CALL_ERRORS, PosthasteError } from '@posthaste/core'
 import t, { type Test } from 'tap'
 import {
   type ConfigSources,
@@ -58,7 +58,18 @@ t.test('the defaults are valid, and are these', async (t) => {
     batchRecords: 500,
     concurrency: 512,
     concurrencyPerTarget: 64,
+    ratePerTarget: 0,
+    burstPerTarget: 10,
+    breakerFailures: 10,
     callTimeout: 30_000,
+    retryMaxAttempts: 5,
+    retryInitialDelay: 1_000,
+    retryFactor: 2,
+    retryMaxDelay: 300_000,
+    retryJitter: 'full',
+    retryMaxAge: 86_400_000,
+    retryStatuses: ['408', '425', '429', '500', '502-599'],
+    retryErrors: [...CALL_ERRORS],
     responseSize: 256 * 1024,
     stopGrace: 10_000,
     logLevel: 'info',
@@ -228,9 +239,52 @@ const good: Readonly<Record<SettingKey, readonly (readonly [string, unknown])[]>
     ['1', 1],
     ['65536', 65_536],
   ],
+  ratePerTarget: [
+    ['0', 0],
+    ['0.5', 0.5],
+    ['100000', 100_000],
+  ],
+  burstPerTarget: [
+    ['1', 1],
+    ['65536', 65_536],
+  ],
+  breakerFailures: [
+    ['0', 0],
+    ['10000', 10_000],
+  ],
   callTimeout: [
     ['1ms', 1],
     ['1h', 3_600_000],
+  ],
+  retryMaxAttempts: [
+    ['1', 1],
+    ['100', 100],
+  ],
+  retryInitialDelay: [
+    ['0ms', 0],
+    ['7d', 604_800_000],
+  ],
+  retryFactor: [
+    ['1', 1],
+    ['1.5', 1.5],
+    ['10', 10],
+  ],
+  retryMaxDelay: [
+    ['0ms', 0],
+    ['7d', 604_800_000],
+  ],
+  retryJitter: ['none', 'equal', 'full'].map((jitter) => [jitter, jitter]),
+  retryMaxAge: [
+    ['1ms', 1],
+    ['366d', 31_622_400_000],
+  ],
+  retryStatuses: [
+    ['none', []],
+    ['429,5xx,502-599', ['429', '5xx', '502-599']],
+  ],
+  retryErrors: [
+    ['none', []],
+    ['timeout,tls-failed', ['timeout', 'tls-failed']],
   ],
   responseSize: [
     ['0', 0],
@@ -288,7 +342,18 @@ const bad: Readonly<Record<SettingKey, readonly string[]>> = {
   batchRecords: ['', '0', '10001', '1.5'],
   concurrency: ['', '0', '65537'],
   concurrencyPerTarget: ['', '0', '65537'],
+  ratePerTarget: ['', '-1', '100001', '1e3'],
+  burstPerTarget: ['', '0', '65537', '1.5'],
+  breakerFailures: ['', '-1', '10001'],
   callTimeout: ['', '0ms', '2h', '30'],
+  retryMaxAttempts: ['', '0', '101'],
+  retryInitialDelay: ['', '8d', '1'],
+  retryFactor: ['', '0.9', '11', '1e0', '2x'],
+  retryMaxDelay: ['', '8d', '1'],
+  retryJitter: ['', 'some'],
+  retryMaxAge: ['', '0ms', '367d', '1'],
+  retryStatuses: ['', '200', '5xx,', '5xx, 429', '600', '5x', 'none,429'],
+  retryErrors: ['', 'status', 'timeout,', 'timeout, tls-failed', 'cancelled'],
   responseSize: ['', '513KiB', '1MiB', '-1'],
   stopGrace: ['', '2h', '10'],
   logLevel: ['', 'trace', 'INFO', 'off'],
@@ -299,9 +364,9 @@ t.test('every setting takes what it says, from wherever it comes, and nothing el
   t.strictSame(Object.keys(good), SETTING_KEYS)
   for (const key of SETTING_KEYS) {
     for (const [text, value] of good[key]) {
-      t.equal(loadConfig({ flags: { [key]: text }, environment: {} })[key], value, `${key} ${text}`)
-      t.equal(loadConfig({ environment: { [environmentName(key)]: text } })[key], value)
-      t.equal(loadConfig({ file: write(t, { [key]: text }), environment: {} })[key], value)
+      t.strictSame(loadConfig({ flags: { [key]: text }, environment: {} })[key], value, `${key} ${text}`)
+      t.strictSame(loadConfig({ environment: { [environmentName(key)]: text } })[key], value)
+      t.strictSame(loadConfig({ file: write(t, { [key]: text }), environment: {} })[key], value)
     }
     for (const text of bad[key]) {
       const wheres: readonly (readonly [string, ConfigSources])[] = [

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
+  CALL_ERRORS,
   DEFAULT_RETRY_POLICY,
   ERRORS,
   formatDuration,
@@ -11,6 +12,7 @@ import {
 } from '@posthaste/core'
 import t from 'tap'
 import { environmentName, flagName, loadConfig, SETTING_KEYS, SETTINGS } from '../src/index.js'
+import { retryPolicyOf } from '../src/listener-options.js'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8')
@@ -18,11 +20,13 @@ const read = (...path: string[]): string => readFileSync(join(root, ...path), 'u
 const errors = read('docs', 'errors.md')
 const configuration = read('docs', 'configuration.md')
 const api = read('docs', 'http-api.md')
+const retries = read('docs', 'retries.md')
+const schedules = read('docs', 'schedules.md')
 
 t.test('the tables are those of the code: npm run docs', async (t) => {
   const { renderDocs } = await import(pathToFileURL(join(root, 'scripts', 'generate-docs.mjs')).href)
   const docs: Record<string, string> = await renderDocs()
-  t.strictSame(Object.keys(docs), ['docs/errors.md', 'docs/configuration.md', 'docs/http-api.md'])
+  t.strictSame(Object.keys(docs), ['docs/errors.md', 'docs/configuration.md', 'docs/http-api.md', 'docs/retries.md'])
   for (const [path, text] of Object.entries(docs)) t.ok(plain(read(path)) === plain(text), `${path} is up to date`)
 })
 
@@ -63,24 +67,34 @@ t.test('every field of an instruction is documented, and every documented one is
     tableRows(section).map(([name = '']) => unquote(name)),
     [...Object.keys(fields), 'retry'],
   )
-  const retries = tableRows(api.slice(api.indexOf('### Retries'), api.indexOf('### When it is refused')))
+  const rows = tableRows(api.slice(api.indexOf('### Retries'), api.indexOf('### When it is refused')))
   const policy: Record<string, string> = {
     maxAttempts: String(DEFAULT_RETRY_POLICY.maxAttempts),
     initialDelay: formatDuration(DEFAULT_RETRY_POLICY.initialDelayMs),
     factor: String(DEFAULT_RETRY_POLICY.factor),
     maxDelay: formatDuration(DEFAULT_RETRY_POLICY.maxDelayMs),
     jitter: DEFAULT_RETRY_POLICY.jitter,
+    maxAge: formatDuration(DEFAULT_RETRY_POLICY.maxAgeMs),
+    statuses: DEFAULT_RETRY_POLICY.statuses.join(', '),
+    errors: DEFAULT_RETRY_POLICY.errors.length === CALL_ERRORS.length ? 'all' : 'some',
   }
-  t.strictSame(
-    Object.fromEntries(retries.map(([name = '', fallback = '']) => [unquote(name), unquote(fallback)])),
-    policy,
-  )
+  t.strictSame(Object.fromEntries(rows.map(([name = '', fallback = '']) => [unquote(name), unquote(fallback)])), policy)
   t.strictSame(Object.keys(policy), Object.keys((retry as { properties: object }).properties))
+  const policySection = retries.slice(retries.indexOf('## The policy'), retries.indexOf('## Waits'))
+  t.strictSame(
+    tableRows(policySection).map(([name = '']) => unquote(name)),
+    Object.keys(policy),
+    'docs/retries.md names the same',
+  )
 })
 
 t.test('every limit has a row', async (t) => {
   const rows = tableRows(api.slice(api.indexOf('### Limits'), api.indexOf('## What the target gets')))
   t.equal(rows.length, Object.keys(LIMITS).length)
+})
+
+t.test('the settings of retries have the defaults that the code has', async (t) => {
+  t.strictSame(retryPolicyOf(loadConfig({ environment: {} })), DEFAULT_RETRY_POLICY)
 })
 
 // What is sent, and what is answered, test/http-api.test.ts finds out.
@@ -114,7 +128,7 @@ t.test('every header of ours that the code names is documented, and the other wa
 })
 
 t.test('every link leads somewhere', async (t) => {
-  for (const [name, text] of Object.entries({ errors, configuration, api })) {
+  for (const [name, text] of Object.entries({ errors, configuration, api, retries, schedules })) {
     for (const [, path = '', anchor] of text.matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]+))?\)/g)) {
       const document = path === '' ? text : read('docs', path)
       // As GitHub makes them.

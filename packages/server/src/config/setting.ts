@@ -46,6 +46,20 @@ export function integer(min: number, max: number, options: Common): Setting<numb
   })
 }
 
+export function decimal(min: number, max: number, options: Common): Setting<number> {
+  return setting('number', `${min} to ${max}`, options, (given) => {
+    return within(/^\d{1,15}(\.\d{1,9})?$/.test(given) ? Number(given) : undefined, min, max, 'a number', String)
+  })
+}
+
+/** Entries of one form, separated by commas, or `none`. */
+export function list<T extends string>(form: RegExp, what: string, options: Common): Setting<readonly T[]> {
+  return setting('list', '', options, (given) => {
+    const value = given === 'none' ? [] : given.split(',')
+    return value.every((entry) => form.test(entry)) ? { value: value as T[] } : { fault: `it is not a list of ${what}` }
+  })
+}
+
 /** In milliseconds. */
 export function duration(min: string, max: string, options: Common): Setting<number> {
   const [minMs, maxMs] = [parseDuration(min) as number, parseDuration(max) as number]

@@ -1,5 +1,13 @@
+import {
+  CALL_ERRORS,
+  type CallError,
+  DEFAULT_RETRY_POLICY,
+  formatDuration,
+  LIMITS,
+  STATUSES_PATTERN,
+} from '@posthaste/core'
 import { isSchedule } from '@posthaste/listener'
-import { choice, duration, integer, optionalText, type Setting, size, text } from './setting.js'
+import { choice, decimal, duration, integer, list, optionalText, type Setting, size, text } from './setting.js'
 
 /**
  * Every setting. Drives reading, `--help`, `docs/configuration.md` and the log line at the start. A setting `dataDir` is
@@ -135,9 +143,56 @@ export const SETTINGS = {
     default: '64',
     description: 'Calls running at once for one target origin in a listener.',
   }),
+  ratePerTarget: decimal(0, 100_000, {
+    default: '0',
+    description: 'Calls that begin in a second for one target origin in a listener; 0 for any number.',
+  }),
+  burstPerTarget: integer(1, 65_536, {
+    default: '10',
+    description:
+      'Calls that may begin at once for one target origin after a rest, where there is a rate; at least what that lets through in 100 ms.',
+  }),
+  breakerFailures: integer(0, 10_000, {
+    default: '10',
+    description:
+      'Calls of one target origin that must fail in a row before it counts as dead and is not called; 0 for never.',
+  }),
   callTimeout: duration('1ms', '1h', {
     default: '30s',
     description: 'Time-out of a call whose instruction names none.',
+  }),
+  retryMaxAttempts: integer(1, LIMITS.retryAttemptsMax, {
+    default: String(DEFAULT_RETRY_POLICY.maxAttempts),
+    description: 'Calls in all, the first included. This and what follows holds for what an instruction does not say.',
+  }),
+  retryInitialDelay: duration('0ms', formatDuration(LIMITS.retryDelayMsMax), {
+    default: formatDuration(DEFAULT_RETRY_POLICY.initialDelayMs),
+    description: 'Wait before the second attempt.',
+  }),
+  retryFactor: decimal(1, LIMITS.retryFactorMax, {
+    default: String(DEFAULT_RETRY_POLICY.factor),
+    description: 'What each wait is multiplied by.',
+  }),
+  retryMaxDelay: duration('0ms', formatDuration(LIMITS.retryDelayMsMax), {
+    default: formatDuration(DEFAULT_RETRY_POLICY.maxDelayMs),
+    description: 'Longest wait between two attempts.',
+  }),
+  retryJitter: choice(['none', 'equal', 'full'], {
+    default: DEFAULT_RETRY_POLICY.jitter,
+    description: 'How much of each wait is left to chance: nothing, half of it, or all.',
+  }),
+  retryMaxAge: duration('1ms', formatDuration(LIMITS.retryAgeMsMax), {
+    default: formatDuration(DEFAULT_RETRY_POLICY.maxAgeMs),
+    description:
+      'No attempt begins later than this after the first one could be made. To be the same for all processes.',
+  }),
+  retryStatuses: list(new RegExp(STATUSES_PATTERN), 'statuses such as 503, 5xx or 502-599', {
+    default: DEFAULT_RETRY_POLICY.statuses.join(','),
+    description: 'Which answers are tried again, separated by commas, or none.',
+  }),
+  retryErrors: list<CallError>(new RegExp(`^(${CALL_ERRORS.join('|')})$`), 'codes of failed calls', {
+    default: DEFAULT_RETRY_POLICY.errors.join(','),
+    description: 'Which calls without a whole answer are tried again, separated by commas, or none.',
   }),
   responseSize: size('0', '512KiB', {
     default: '256KiB',
