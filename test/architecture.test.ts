@@ -5,7 +5,7 @@ import t from 'tap'
 
 // What each package may import besides node:* and its own files. Layers point one way; each library has its place.
 const allowed: Record<string, { workspace: string[]; libraries: string[] }> = {
-  core: { workspace: [], libraries: ['typebox'] },
+  core: { workspace: [], libraries: ['croner', 'typebox'] },
   stream: { workspace: ['core'], libraries: [] },
   storage: { workspace: ['core'], libraries: ['lmdb'] },
   'stream-embedded': { workspace: ['core', 'storage', 'stream'], libraries: ['lmdb'] },

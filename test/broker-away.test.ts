@@ -8,15 +8,15 @@ import { TargetServer } from './harness/target-server.js'
 // A broker that is not there yet, is there no more, or does not want us.
 
 /** However long a broker is away, a client is told soon. */
-const ANSWER_MS_MAX = 1_000
-const BACK_MS_MAX = 30_000
+const ANSWER_MS_MAX = 5_000
+const BACK_MS_MAX = 60_000
 const LOOK_MS = 50
 const POSTS = 20
 
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 
 for (const launcher of [ownNats, ownKafka]) {
-  t.test(launcher.name, { timeout: 140_000, skip: missingFor(t, launcher) }, async (t) => {
+  t.test(launcher.name, { timeout: 280_000, skip: missingFor(t, launcher) }, async (t) => {
     const own = await launcher.start(t)
     await t.test('a broker that is away at the start, and later', (t) => awayAndBack(t, own))
     await t.test('a broker that is silent', (t) => silent(t, own))

@@ -16,7 +16,7 @@ import { untilShown } from './harness/until-shown.js'
 /** A listener that has not heard for so long whether anything was asked calls nothing. */
 const KNOWN_WITHIN_MS = 2_000
 /** Time enough to freeze it before. */
-const DUE_AFTER_MS = 5_000
+const DUE_AFTER_MS = 8_000
 /** Time enough to say that it is moved before it is called. */
 const SOON_MS = 1_000
 const MARGIN_MS = 500
@@ -27,7 +27,7 @@ const PLACES_FIRST = 2
 const ROUNDS = 4
 const DUE_AT_ONCE = 30
 
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 // They wait most of the time.
 t.jobs = 2
 

@@ -59,7 +59,7 @@ interface Due {
   readonly fromMs: number
 }
 
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 
 for (const one of CASES) {
   const { backend, quiet, stopped } = one

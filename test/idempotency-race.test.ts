@@ -20,7 +20,7 @@ const DRAIN = '?wait=30s'
 /** What makes an accepter claim, and go no further. */
 const HALTING = fileURLToPath(new URL('./harness/halting-accepter.js', import.meta.url))
 
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 
 for (const backend of [embedded, nats, kafka]) {
   testOn(t, backend, `${CLIENTS} clients send one key at once to two accepters`, 90_000, sendAtOnce)

@@ -66,11 +66,11 @@ const places: readonly Place[] = [
 
 const random = createRandom()
 t.comment(`seed ${random.seed}`)
-t.setTimeout(200_000)
+t.setTimeout(400_000)
 
 for (const place of places) {
   const name = `checkpoints in ${place.checkpoints}, a listener is killed`
-  testOn(t, place.backend, name, 90_000, (t) => killOne(t, place))
+  testOn(t, place.backend, name, 180_000, (t) => killOne(t, place))
 }
 
 async function killOne(t: Test, { backend, checkpoints, clear, open }: Place): Promise<void> {

@@ -10,9 +10,9 @@ import { tryFault } from './harness/trial.js'
 const REBALANCE_MS_MAX = 20_000
 const REBALANCES = 2
 
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 
-t.test('one broker', { timeout: 280_000, skip: missingFor(t, ownKafka) }, async (t) => {
+t.test('one broker', { timeout: 570_000, skip: missingFor(t, ownKafka) }, async (t) => {
   const own = await ownKafka.start(t)
   await tryCommonFaults(t, own)
 

@@ -24,9 +24,9 @@ const GROW_MS_MAX = 40_000
 const SETTLE_MS_MAX = 60_000
 const LOOK_MS = 100
 
-t.setTimeout(200_000)
+t.setTimeout(300_000)
 
-testOn(t, kafka, 'long calls while listeners join and leave', 150_000, (t) => joinAndLeave(t, kafka.create(t)))
+testOn(t, kafka, 'long calls while listeners join and leave', 240_000, (t) => joinAndLeave(t, kafka.create(t)))
 
 async function joinAndLeave(t: Test, installation: BrokerInstallation): Promise<void> {
   const target = await TargetServer.start(answerOf)

@@ -33,10 +33,10 @@ t.comment(`seed ${random.seed}`)
  */
 const DOUBLED_SHARE_MAX = 0.003
 
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 
 for (const broker of brokers) {
-  testOn(t, broker, 'two accepters and three listeners, killed', 180_000, (t) => killMany(t, broker.create(t)))
+  testOn(t, broker, 'two accepters and three listeners, killed', 280_000, (t) => killMany(t, broker.create(t)))
 }
 
 async function killMany(t: Test, installation: BrokerInstallation): Promise<void> {

@@ -37,7 +37,7 @@ const SETTINGS = { concurrencyPerTarget: String(CONCURRENCY), logAttempts: 'fail
 
 const random = createRandom()
 t.comment(`seed ${random.seed}`)
-t.setTimeout(290_000)
+t.setTimeout(580_000)
 
 testOn(t, embedded, 'an accepter and a listener, killed one by one and together', 120_000, async (t) => {
   const choices: Choice[] = [['listener'], ['listener'], ['accepter'], ['accepter', 'listener']]

@@ -222,7 +222,6 @@ async function notReady(client: Client, url: string): Promise<unknown> {
   }
 }
 
-/** Reads the journal until it holds the end of a chain. */
 /** Waits for so many ends. They are in no certain order: a forward has called its accepter before its own end is known. */
 async function untilEnded(installation: Installation, count: number): Promise<JournalEntry[]> {
   let ended = 0

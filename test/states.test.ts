@@ -11,7 +11,7 @@ import { type Act, Stage } from './model/stage.js'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
-const HELD: Plan = { script: [['held']], maxAttempts: 3, retryDelayMs: HOUR_MS, delayMs: 0 }
+const HELD: Plan = { script: [['held']], maxAttempts: 3, retryDelayMs: HOUR_MS, delayMs: 0, maxAgeMs: 99 * HOUR_MS }
 
 t.setTimeout(120_000)
 

@@ -10,6 +10,7 @@ import { compare } from './compare.js'
 import { deferred } from './deferred.js'
 import { isolation } from './isolation.js'
 import { lateness } from './lateness.js'
+import { outage } from './outage.js'
 import { profile } from './profile.js'
 import { scaling } from './scaling.js'
 import { openSite, type Site, STREAMS } from './site.js'
@@ -29,6 +30,7 @@ const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   bodies,
   delays,
   targets,
+  outage,
   profile,
   streams,
   scaling,

@@ -8,9 +8,9 @@ import { checkpointReached, settled } from './settled.js'
 import type { TargetServer } from './target-server.js'
 import type { Traffic } from './traffic.js'
 
-const SETTLE_MS_MAX = 60_000
+const SETTLE_MS_MAX = 120_000
 /** A member that was cut off may wait twice for the end of a request, 15 s each, before it asks whether it still is one. */
-const CHECKPOINT_MS_MAX = 45_000
+const CHECKPOINT_MS_MAX = 60_000
 
 export interface Story {
   readonly installation: BrokerInstallation

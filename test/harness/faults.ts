@@ -4,7 +4,7 @@ import type { Fleet, Member } from './fleet.js'
 import type { OwnBroker } from './own-brokers.js'
 import { tryFault } from './trial.js'
 
-export const FAULT_MS_MAX = 120_000
+export const FAULT_MS_MAX = 280_000
 const JOINS = 10
 
 /** What may happen to any broker, to the network, and to listeners. */

@@ -1,6 +1,6 @@
 import type { JournalEntry } from '@posthaste/core'
 import type { Test } from 'tap'
-import { expectedOf, finalStateOf, type Kind, type Plan, readPath } from './instruction-mix.js'
+import { type Door, expectedOf, finalStateOf, type Kind, type Plan, readPath } from './instruction-mix.js'
 import type { Arrival } from './target-server.js'
 
 const FAULTS_SHOWN = 10
@@ -14,11 +14,11 @@ export interface Books {
   readonly journal: readonly JournalEntry[]
 }
 
-/** The life of one invocation, a forward included. */
+/** The life of one invocation, be it one that tells of another's end. */
 interface Account {
   readonly kind: Kind
   readonly number: number
-  readonly isForward: boolean
+  readonly door: Door
   readonly id: string
   readonly entries: JournalEntry[]
   readonly arrivals: Arrival[]
@@ -52,10 +52,10 @@ export class Ledger {
   /** One instruction is one invocation, and nothing was called or recorded that nobody asked for. */
   foreign(): string[] {
     const ids = new Map<string, string>()
-    return [...this.#accounts.values()].flatMap(({ id, isForward, kind, number }) => {
+    return [...this.#accounts.values()].flatMap(({ door, id, kind, number }) => {
       if (this.#books.plans[number]?.kind !== kind) return [`${id} was never asked for`]
-      const name = `${number}${isForward ? ' (forward)' : ''}`
-      const other = ids.get(name) ?? (isForward ? undefined : this.#books.accepted.get(number)) ?? id
+      const name = `${number} (${door})`
+      const other = ids.get(name) ?? (door === 'call' ? this.#books.accepted.get(number) : undefined) ?? id
       ids.set(name, id)
       return other === id ? [] : [`${name} is both ${other} and ${id}`]
     })
@@ -64,9 +64,9 @@ export class Ledger {
   /** One entry for each attempt, the last of them final: as many, and in the state, as the target's answers ask for. */
   wronglyRecorded(): string[] {
     return [...this.#accounts.values()].flatMap((account) => {
-      const { entries, id, isForward, kind } = account
-      const attempts = isForward ? 1 : expectedOf(kind).statuses.length
-      const final = isForward ? 'succeeded' : finalStateOf(kind)
+      const { door, entries, id, kind } = account
+      const attempts = door === 'call' ? expectedOf(kind).statuses.length : 1
+      const final = door === 'call' ? finalStateOf(kind) : 'succeeded'
       const wanted = Array.from({ length: attempts }, (_, index) =>
         describe(index + 1, index + 1 < attempts ? 'retrying' : final),
       )
@@ -86,43 +86,46 @@ export class Ledger {
     })
   }
 
-  /** Who asked for a forward gets one, with the answer to the last attempt; nobody else gets any. */
-  wronglyForwarded(): string[] {
+  /** Who asked to be told gets one call, with the answer to the last attempt; nobody else gets any. */
+  wronglyTold(): string[] {
     const named = new Set<string>()
     const faults: string[] = []
-    for (const { entries, id, isForward, kind } of this.#accounts.values()) {
-      const wanted = !isForward && expectedOf(kind).forwarded === true
-      const forwards = entries.flatMap(({ forward }) => (forward && 'id' in forward ? [forward.id] : []))
-      if (forwards.length !== (wanted ? 1 : 0)) faults.push(`${kind} ${id} has ${forwards.length} forwards`)
-      for (const forward of forwards) {
-        named.add(forward)
-        faults.push(...this.#wrongForward(id, kind, forward))
+    for (const { door, entries, id, kind } of this.#accounts.values()) {
+      const { forwarded, told } = expectedOf(kind)
+      const wanted = door === 'call' ? [...(forwarded ? ['forward'] : []), ...(told ? ['told'] : [])] : []
+      const children = entries.flatMap(childrenOf)
+      const found = children.map(([role]) => role)
+      if (String(found) !== String(wanted)) faults.push(`${kind} ${id} has told [${found}], not [${wanted}]`)
+      for (const [role, child] of children) {
+        named.add(child)
+        faults.push(...this.#wrongChild(id, kind, role, child))
       }
     }
-    for (const { id, isForward } of this.#accounts.values()) {
-      if (isForward && !named.has(id)) faults.push(`${id} forwards what no final entry names`)
+    for (const { door, id } of this.#accounts.values()) {
+      if (door !== 'call' && !named.has(id)) faults.push(`${id} tells of what no final entry names`)
     }
     return faults
   }
 
   /** No attempt came before its time: the first before the deferred time, the others before what the retry said. */
   early(): string[] {
-    return [...this.#accounts.values()].flatMap(({ arrivals, entries, id, isForward, number }) =>
+    return [...this.#accounts.values()].flatMap(({ arrivals, door, entries, id, number }) =>
       arrivals.flatMap(({ atMs, attempt }) => {
         const retryMs = entries.find((entry) => entry.attempt === attempt - 1)?.nextAttemptAtMs
-        const deferredMs = isForward ? 0 : (this.#books.plans[number] as Plan).notBeforeMs
+        const deferredMs = door === 'call' ? (this.#books.plans[number] as Plan).notBeforeMs : 0
         const earlyMs = (retryMs ?? deferredMs) - atMs
         return earlyMs > 0 ? [`${id}: attempt ${attempt} came ${earlyMs} ms early`] : []
       }),
     )
   }
 
-  #wrongForward(id: string, kind: Kind, forward: string): string[] {
-    const arrivals = this.#accounts.get(forward)?.arrivals ?? []
-    const body = `answer ${expectedOf(kind).statuses.length}`
-    if (arrivals.length === 0) return [`the forward ${forward} of ${id} never came`]
-    if (arrivals.every((arrival) => arrival.body === body && arrival.id === id)) return []
-    return [`the forward ${forward} of ${id} brings another answer than "${body}"`]
+  #wrongChild(id: string, kind: Kind, role: Door, child: string): string[] {
+    const { arrivals = [], door } = this.#accounts.get(child) ?? {}
+    const answer = `answer ${expectedOf(kind).statuses.length}`
+    if (arrivals.length === 0 || door !== role) return [`${child}, by which ${id} is ${role}, never came`]
+    const told = arrivals.map(({ body }) => (role === 'told' ? JSON.parse(body).responsePayload : body))
+    if (told.every((one) => one === answer) && arrivals.every((arrival) => arrival.id === id)) return []
+    return [`${child}, by which ${id} is ${role}, brings another answer than "${answer}"`]
   }
 
   #account(id: string, path: string): Account {
@@ -142,7 +145,7 @@ export function checkLedger(t: Test, ledger: Ledger): void {
   none(ledger.foreign(), 'one instruction is one invocation')
   none(ledger.wronglyRecorded(), 'every attempt is recorded once and the last one alone is final')
   none(ledger.wronglyCalled(), 'the target saw the attempts that are recorded')
-  none(ledger.wronglyForwarded(), 'what is to be forwarded is forwarded under one id')
+  none(ledger.wronglyTold(), 'who is to be told of an end is told under one id')
   none(ledger.early(), 'nothing came before its time')
 }
 
@@ -154,6 +157,12 @@ export function callName({ attempt, generation, key }: Pick<Arrival, 'attempt' |
 /** The call that a journal entry records. */
 export function recordedCall({ attempt, generation, id }: JournalEntry): string {
   return callName({ attempt, generation, key: id })
+}
+
+/** Who is told by an entry, and in which invocation. */
+function childrenOf({ destination, forward }: JournalEntry): (readonly [Door, string])[] {
+  const all = [['forward', forward] as const, ['told', destination] as const]
+  return all.flatMap(([role, child]) => (child && 'id' in child ? [[role, child.id] as const] : []))
 }
 
 function describe(attempt: number, state: string): string {

@@ -38,6 +38,8 @@ const alive = new Set<PosthasteProcess>()
 process.on('exit', () => {
   for (const one of alive) one.kill('SIGKILL')
 })
+// A test that takes too long is ended by a signal, and nothing of it may stay.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
 
 /** A real `posthaste` process. None outlives the test process. */
 export class PosthasteProcess {

@@ -76,9 +76,9 @@ interface Partition {
 
 function openIds(journal: readonly JournalEntry[], accepted: readonly string[]): string[] {
   const open = new Set(accepted)
-  for (const { forward, id } of journal) {
+  for (const { destination, forward, id } of journal) {
     open.add(id)
-    if (forward && 'id' in forward) open.add(forward.id)
+    for (const child of [forward, destination]) if (child && 'id' in child) open.add(child.id)
   }
   for (const entry of journal) if (isFinal(entry)) open.delete(entry.id)
   return [...open]

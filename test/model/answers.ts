@@ -1,4 +1,4 @@
-import { type Asked, cancelled, isDead, isOver, type Life, type Moment, moved, redriven } from './life.js'
+import { type Asked, cancelled, isDead, isOver, isWaiting, type Life, type Moment, moved, redriven } from './life.js'
 
 // What an answer of the API says of where an invocation is: of the lives that it can have had, those with which the answer
 // is right, and as they are after it. None is left: the answer is wrong.
@@ -26,7 +26,7 @@ export function afterCancel(status: number, lives: readonly Life[], { hasListene
 export function afterMove(status: number, lives: readonly Life[], dueMs: number, now: Circumstances): Life[] {
   const open = lives.filter((life) => !isOver(life) && life.asked?.kind !== 'cancel')
   if (status === 200) {
-    const waiting = open.filter(({ at }) => now.hasListener && at === 'waiting')
+    const waiting = open.filter((life) => now.hasListener && isWaiting(life))
     return waiting.map((life) => moved(life, dueMs))
   }
   if (status === 409) {

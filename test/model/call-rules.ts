@@ -1,5 +1,6 @@
+import type { Behaviour } from './behaviour.js'
 import type { Heard } from './model-target.js'
-import { behaviourOf, type Plan, retryDelayMs } from './plan.js'
+import { nextMsAfter, type Plan } from './plan.js'
 
 /**
  * What holds for the calls of one invocation, whatever else happens, checked by what the target hears: none early, none
@@ -62,13 +63,13 @@ export class CallRules {
   }
 
   /** Returns what is wrong with a call; undefined if nothing is. */
-  hear({ arrival, atMs }: Heard): string | undefined {
+  hear({ arrival, atMs, behaviour }: Heard): string | undefined {
     const { attempt, generation } = arrival
     const turn = turnName(generation, attempt)
     const count = (this.#count.get(turn) ?? 0) + 1
     this.#count.set(turn, count)
     const earliestMs = this.#earliestMs.get(turn)
-    this.#expectRetry(generation, attempt, atMs)
+    this.#expectRetry(generation, attempt, behaviour, atMs)
     if (this.isForbidden(generation)) return `${turn} is called after it was cancelled`
     if (attempt > this.#plan.maxAttempts) return `${turn} is one attempt more than it has`
     if (earliestMs === undefined) return `${turn} has no cause`
@@ -84,11 +85,10 @@ export class CallRules {
     )
   }
 
-  #expectRetry(generation: number, attempt: number, atMs: number): void {
-    const behaviour = behaviourOf(this.#plan.script, generation, attempt)
-    if (behaviour === '200' || behaviour === '404' || behaviour === '501') return
-    if (this.#moved.has(turnName(generation, attempt + 1))) return
-    this.allowFrom(generation, attempt + 1, atMs + retryDelayMs(this.#plan, attempt))
+  #expectRetry(generation: number, attempt: number, behaviour: Behaviour, atMs: number): void {
+    const dueMs = nextMsAfter(behaviour, this.#plan, attempt, atMs)
+    if (dueMs === undefined || this.#moved.has(turnName(generation, attempt + 1))) return
+    this.allowFrom(generation, attempt + 1, dueMs)
   }
 }
 

@@ -3,17 +3,18 @@ import { Accepter } from '@posthaste/accepter'
 import { acceptedRecordBytesMax, calledRecordBytesMax, DEFAULT_RETRY_POLICY, type JournalEntry } from '@posthaste/core'
 import { Listener } from '@posthaste/listener'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
-import type { Consumer, Followed, Stream } from '@posthaste/stream'
+import type { Consumer, Effects, Followed, Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import { Client } from '../harness/client.js'
 import { Control } from '../harness/control.js'
 import { silent } from '../harness/installation.js'
 import { readJournalFrom } from '../harness/journal.js'
+import { watched } from '../harness/watched-consumer.js'
 import { ManualClock } from './manual-clock.js'
 import type { Model } from './model.js'
 import { ModelTarget } from './model-target.js'
 import { WatchedView } from './watched-view.js'
-import type { World } from './world.js'
+import type { Aside, World } from './world.js'
 
 const RESPONSE_BYTES_MAX = 4_096
 const FOLLOW_LATE_MS = 100
@@ -37,24 +38,29 @@ export class EmbeddedWorld implements World {
   readonly soonMs = 0
   readonly views = 1
   readonly settleMs = 15_000
+  readonly defaults = { maxAttempts: 5, retryDelayMs: 1_000, maxAgeMs: 86_400_000 }
   readonly clock: ManualClock
   readonly target: ModelTarget
   readonly #directory: string
+  readonly #breakerFailures: number
+  readonly #asides = new Map<string, Aside>()
   readonly #client = new Client()
   readonly #accepters: { readonly accepter: Accepter; readonly control: Control }[] = []
   #installed: Installed | undefined
   #listening: Listening | undefined
 
-  static async start(directory: string): Promise<EmbeddedWorld> {
+  /** After so many failures in a row a target may count as dead; 0 for never. */
+  static async start(directory: string, breakerFailures = 0): Promise<EmbeddedWorld> {
     const clock = new ManualClock(Date.now())
-    const world = new EmbeddedWorld(directory, clock, await ModelTarget.start(clock))
+    const world = new EmbeddedWorld(directory, clock, await ModelTarget.start(clock, breakerFailures), breakerFailures)
     await world.#install()
     await world.startListener()
     return world
   }
 
-  private constructor(directory: string, clock: ManualClock, target: ModelTarget) {
+  private constructor(directory: string, clock: ManualClock, target: ModelTarget, breakerFailures: number) {
     this.#directory = directory
+    this.#breakerFailures = breakerFailures
     this.clock = clock
     this.target = target
   }
@@ -65,6 +71,10 @@ export class EmbeddedWorld implements World {
 
   door(number: number): Control {
     return (this.#accepters[number % this.#accepters.length] as { control: Control }).control
+  }
+
+  aside(id: string): Aside | undefined {
+    return this.#asides.get(id)
   }
 
   pass(ms: number): void {
@@ -79,7 +89,7 @@ export class EmbeddedWorld implements World {
     const { stream } = this.#open
     const consumer = await stream.consume('listeners', { member: 'model' })
     const listener = new Listener({
-      consumer,
+      consumer: watched(consumer, (_, effects) => this.#noteAside(effects)),
       control: {
         supports: stream.supports,
         append: (log, records) => stream.append(log, records),
@@ -93,8 +103,12 @@ export class EmbeddedWorld implements World {
       batchRecords: 100,
       concurrency: 256,
       concurrencyPerTarget: 64,
+      ratePerTarget: 0,
+      burstPerTarget: 10,
+      breakerFailures: this.#breakerFailures,
+      ...(this.#breakerFailures > 0 && { time: this.clock.targetTime() }),
       timeoutMs: FOREVER_MS,
-      retry: DEFAULT_RETRY_POLICY,
+      retry: { ...DEFAULT_RETRY_POLICY, jitter: 'none' },
       responseBytesMax: RESPONSE_BYTES_MAX,
       recordBytesMax: calledRecordBytesMax(stream.supports.recordBytesMax, RESPONSE_BYTES_MAX),
       logAttempts: 'failed',
@@ -109,6 +123,16 @@ export class EmbeddedWorld implements World {
     this.#listening = undefined
     await listening?.listener.stop(0)
     await listening?.consumer.stop()
+  }
+
+  /** Resolves once all is done that is due, and what that gave rise to. */
+  async drain(): Promise<void> {
+    for (let pulled = -1; ; ) {
+      const report = await this.#listening?.listener.ping('ping', this.settleMs)
+      if (report?.drained !== true) throw new Error(`It is not done: ${JSON.stringify(report)}`)
+      if (report.pulled === pulled) return
+      pulled = report.pulled
+    }
   }
 
   async restartAccepter(number: number): Promise<void> {
@@ -156,6 +180,12 @@ export class EmbeddedWorld implements World {
     await view.stop()
     await stream.stop()
     await environment.close()
+  }
+
+  #noteAside({ aside, timers = [] }: Effects): void {
+    if (!aside) return
+    for (const { attempt = 1, dueMs, generation = 1, key } of timers)
+      this.#asides.set(key, { generation, attempt, dueMs })
   }
 
   async #startAccepter(): Promise<{ accepter: Accepter; control: Control }> {

@@ -1,13 +1,17 @@
 import { isFinalState, type JournalEntry } from '@posthaste/core'
 import type { Shown, ShownAttempt } from '../harness/control.js'
 import { isFinal } from '../harness/journal.js'
+import { bears, idOf, type Origin } from './child.js'
 import { Count } from './commands/looking.js'
+import { turn } from './commands/outage.js'
 import { msToNext, releaseAll } from './commands/passing.js'
 import type { InvocationModel } from './invocation-model.js'
-import { isOver } from './life.js'
+import { isOver, type Life } from './life.js'
 import type { Model } from './model.js'
 import { settle } from './settle.js'
 import type { World } from './world.js'
+
+type Role = Origin['role']
 
 /** More times than anything can be due. */
 const ROUNDS_MAX = 1_000
@@ -31,6 +35,7 @@ export async function checkEnds(model: Model, world: World): Promise<void> {
 }
 
 async function letAllEnd(model: Model, world: World): Promise<void> {
+  await turn(model, world, false)
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     await settle(model, world)
     const released = releaseAll(model, world)
@@ -54,6 +59,7 @@ function faultsOf(invocation: InvocationModel, shown: Shown, ends: readonly Jour
     ...(isFinalState(shown.state) ? [] : [`it is ${shown.state}`]),
     ...endFaults(shown, ends),
     ...historyFaults(invocation, shown),
+    ...childFaults(invocation, shown),
     ...invocation.calls.answeredAfterCancel,
   ]
 }
@@ -68,6 +74,19 @@ function endFaults({ generation, state }: Shown, ends: readonly JournalEntry[]):
     return end === 'failed' || end === 'expired' ? [] : [`generation ${number} ended as ${end} and was redriven`]
   })
   return first.size === generation ? faults : [...faults, `${first.size} generations ended, and not ${generation}`]
+}
+
+/** It names those who tell of its end. */
+function childFaults(
+  invocation: InvocationModel,
+  shown: Shown & { readonly [role in Role]?: { id?: string } },
+): string[] {
+  const [life] = invocation.lives as [Life]
+  return (['forward', 'destination'] as const).flatMap((role) => {
+    const origin = { parent: invocation, generation: life.generation, role }
+    const id = bears(origin, life) ? idOf(origin) : undefined
+    return shown[role]?.id === id ? [] : [`its ${role} is ${shown[role]?.id}, and not ${id}`]
+  })
 }
 
 /** Attempts count up from 1 in each generation, one after another in time; what came of each follows from its answer. */
@@ -98,6 +117,7 @@ function isGivenUp({ failure }: ShownAttempt): boolean {
   return failure?.code === 'cancelled'
 }
 
-function isSuccess({ status }: ShownAttempt): boolean {
-  return status !== undefined && status >= 200 && status < 300
+/** One that asked for another attempt, and got it, has a failure. */
+function isSuccess({ failure, status }: ShownAttempt): boolean {
+  return status !== undefined && status >= 200 && status < 300 && !failure
 }

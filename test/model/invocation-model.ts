@@ -1,8 +1,10 @@
 import { isFinalState } from '@posthaste/core'
 import type { Shown } from '../harness/control.js'
 import { CallRules } from './call-rules.js'
-import { firstLife, isOver, type Life, type Moment, reachable, resting, type Terms } from './life.js'
+import { bears, type Origin } from './child.js'
+import { firstLife, isOver, isWaiting, type Life, type Moment, reachable, resting, type Terms } from './life.js'
 import { describePlan, type Plan } from './plan.js'
+import type { TargetHealth } from './target-health.js'
 import type { World } from './world.js'
 
 /** With a real clock the time of a retry is known so well before it is shown. */
@@ -16,6 +18,9 @@ export interface Accepted {
   /** When it was asked for, and when that was answered. */
   readonly fromMs: number
   readonly toMs: number
+  readonly health: TargetHealth
+  /** Of what nobody asked for by itself. */
+  readonly origin?: Origin
 }
 
 /** One invocation, as far as the test knows: where it can be, and what may be called. */
@@ -25,22 +30,47 @@ export class InvocationModel {
   readonly target: string
   readonly terms: Terms
   readonly calls: CallRules
-  /** More than one where it depends on what comes first. */
+  readonly origin: Origin | undefined
+  #isExpected: boolean
+  /** More than one where it depends on what comes first; none while it is not sure that there is such an invocation. */
   lives: readonly Life[]
+  /** How often it was put off because its target was dead. */
+  parks = 0
 
-  constructor({ fromMs, id, plan, target, toMs }: Accepted) {
+  constructor({ fromMs, health, id, origin, plan, target, toMs }: Accepted) {
     const expiresAtMs = plan.expiresInMs === undefined ? undefined : toMs + plan.expiresInMs
     this.id = id
     this.plan = plan
     this.target = target
-    this.terms = { plan, expiresAtMs, released: new Set() }
-    this.lives = [firstLife(toMs + plan.delayMs)]
+    this.terms = { plan, expiresAtMs, released: new Set(), health }
+    this.origin = origin
+    this.#isExpected = origin !== undefined
+    this.lives = origin ? [] : [firstLife(toMs + plan.delayMs)]
     this.calls = new CallRules(plan, fromMs + plan.delayMs)
   }
 
   /** Where it can be by now, or could if it had been where `lives` say. */
   possible(world: World, lives = this.lives): readonly Life[] {
-    return world.hasListener ? reachable(this.terms, lives, momentOf(world)) : lives
+    const all = this.mayBegin(world) ? [...lives, firstLife(world.clock.now())] : lives
+    return world.hasListener ? reachable(this.terms, all, momentOf(world)) : all
+  }
+
+  /** Whether that which gives rise to it may have ended so. */
+  mayBegin(world: World): boolean {
+    const { origin } = this
+    return this.#isExpected && origin?.parent.possible(world).some((life) => bears(origin, life)) === true
+  }
+
+  /** Whether that which gives rise to it has ended so. */
+  get hasBegun(): boolean {
+    const { origin } = this
+    return origin?.parent.lives.every((life) => bears(origin, life)) === true
+  }
+
+  /** It is sure that there is such an invocation. */
+  begin(world: World): void {
+    this.lives = this.possible(world)
+    this.#isExpected = false
   }
 
   /** Where it comes to rest if no time passes. */
@@ -56,7 +86,7 @@ export class InvocationModel {
         ? { ...life, at: 'waiting', dueMs: Math.min(life.dueMs, nowMs) }
         : life
     })
-    const running = this.lives.filter(({ at, dueMs }) => at === 'waiting' && dueMs <= nowMs + world.soonMs)
+    const running = this.lives.filter((life) => isWaiting(life) && life.dueMs <= nowMs + world.soonMs)
     const turns = new Map(running.map((life) => [`${life.generation}.${life.attempt}`, life]))
     for (const { attempt, generation } of turns.values()) this.calls.allowAgain(generation, attempt)
   }
@@ -78,7 +108,9 @@ export function isShownAs(shown: Shown, life: Life, world: World): boolean {
   if (shown.generation !== life.generation) return false
   if (isOver(life)) return shown.state === life.at && hasAttempts(shown, life)
   if (isFinalState(shown.state)) return false
-  if (life.at !== 'waiting' || life.asked) return true
+  if (life.asked) return true
+  if (life.at === 'parked') return hasAttempts(shown, life) && !isShownLater(shown, world)
+  if (life.at !== 'waiting') return true
   return isFarOff(life, momentOf(world)) ? isShownWaiting(shown, life, world) : !isShownLater(shown, world)
 }
 
@@ -102,7 +134,8 @@ export function stateOf({ attempt }: Life): 'scheduled' | 'retrying' {
 }
 
 /** One that was cancelled or expired may have been so before its last attempt, or in it. */
-function hasAttempts({ attemptsMade }: Shown, { at, attempt }: Life): boolean {
-  if (at === 'waiting') return attemptsMade === attempt - 1
+function hasAttempts({ attemptsMade }: Shown, life: Life): boolean {
+  const { at, attempt } = life
+  if (isWaiting(life)) return attemptsMade === attempt - 1
   return attemptsMade === attempt || (attemptsMade === attempt - 1 && at !== 'succeeded' && at !== 'failed')
 }

@@ -1,5 +1,7 @@
 import { type FinalState, isFinalState } from '@posthaste/core'
-import { type Behaviour, behaviourOf, type Plan, retryDelayMs } from './plan.js'
+import { type Behaviour, isSuccess } from './behaviour.js'
+import { behaviourOf, nextMsAfter, type Plan, type Told } from './plan.js'
+import type { TargetHealth } from './target-health.js'
 
 /**
  * The reference: where an invocation can be, and how it goes on, in so few words that one sees that it is right. It knows
@@ -9,10 +11,14 @@ export interface Life {
   readonly generation: number
   /** The attempt that is waited for, or is at the target, or was the last. */
   readonly attempt: number
-  /** `released`: the target, which held it, answers. */
-  readonly at: 'waiting' | 'held' | 'released' | FinalState
+  /** `parked`: it was due, but its target is dead. `released`: the target, which held it, answers. */
+  readonly at: 'waiting' | 'parked' | 'held' | 'released' | FinalState
   /** When the attempt is due. */
   readonly dueMs: number
+  /** When it is due at the latest, if that is not known. */
+  readonly lateMs?: number
+  /** When the first attempt of the generation could be made: what its age counts from. */
+  readonly sinceMs: number
   /** What was asked for and may not have been done yet. */
   readonly asked?: Asked
 }
@@ -31,10 +37,11 @@ export interface Terms {
   readonly expiresAtMs: number | undefined
   /** Generations that the target no longer holds: it answers 200 at once. */
   readonly released: Set<number>
+  readonly health: TargetHealth
 }
 
 export function firstLife(dueMs: number): Life {
-  return { generation: 1, attempt: 1, at: 'waiting', dueMs }
+  return { generation: 1, attempt: 1, at: 'waiting', dueMs, sinceMs: dueMs }
 }
 
 export function redriven({ generation }: Life, dueMs: number): Life {
@@ -42,11 +49,11 @@ export function redriven({ generation }: Life, dueMs: number): Life {
 }
 
 export function cancelled(life: Life): Life {
-  return withoutAsked({ ...life, at: 'cancelled' })
+  return { ...settled(life), at: 'cancelled' }
 }
 
 export function moved(life: Life, dueMs: number): Life {
-  return withoutAsked({ ...life, dueMs })
+  return { ...settled(life), at: 'waiting', dueMs, ...(life.attempt === 1 && { sinceMs: dueMs }) }
 }
 
 export function isOver({ at }: Life): boolean {
@@ -57,41 +64,72 @@ export function isDead({ at }: Life): boolean {
   return at === 'failed' || at === 'expired'
 }
 
+/** Whether it waits for a time: its own, or that at which its target may be there again. */
+export function isWaiting({ at }: Life): boolean {
+  return at === 'waiting' || at === 'parked'
+}
+
+/** Whether somebody is told of the end of a generation: that ended before the next one began. */
+export function tells(life: Life, generation: number, told: Told): boolean {
+  if (life.generation < generation) return false
+  const isDeadLetter = life.generation > generation || isDead(life)
+  const isSucceeded = life.generation === generation && life.at === 'succeeded'
+  return (isDeadLetter && told !== 'onSuccess') || (isSucceeded && told !== 'onFailure')
+}
+
 /** What may be next; nothing where it has to wait for its time, for its target, or has ended. */
 export function nextLives(terms: Terms, life: Life, { nowMs, soonMs }: Moment): Life[] {
   if (isFinalState(life.at)) return []
   const isDue = life.dueMs <= nowMs + soonMs
   const madeAtMs = Math.max(nowMs, life.dueMs)
-  const isTooLate = isDue && life.at === 'waiting' && isExpired(terms, life, madeAtMs)
-  const expired = isTooLate ? [withoutAsked({ ...life, at: 'expired' })] : []
-  const released = life.at === 'released' ? [withoutAsked({ ...life, at: 'succeeded' })] : []
+  const isTooLate = isDue && isWaiting(life) && isExpired(terms, life, madeAtMs)
+  const expired: Life[] = isTooLate ? [{ ...settled(life), at: 'expired' }] : []
+  const released: Life[] = life.at === 'released' ? [{ ...settled(life), at: 'succeeded' }] : []
   if (life.asked?.kind === 'cancel') return [cancelled(life), ...expired, ...released]
   // What runs cannot be moved: it goes on.
-  if (life.asked) return life.at === 'waiting' ? [moved(life, life.asked.dueMs), ...expired] : [withoutAsked(life)]
+  if (life.asked) return isWaiting(life) ? [moved(life, life.asked.dueMs), ...expired] : [settled(life)]
   if (life.at === 'released') return released
   if (life.at === 'held' || !isDue) return []
-  if (expired.length > 0) return expired
-  const behaviour = behaviourOf(terms.plan.script, life.generation, life.attempt)
-  const isHeld = behaviour === 'held' && !terms.released.has(life.generation)
-  return [isHeld ? { ...life, at: 'held' } : answered(terms, life, behaviour, madeAtMs)]
+  return expired.length > 0 ? expired : [called(terms, life, madeAtMs), ...parked(terms, life, madeAtMs)]
+}
+
+function called(terms: Terms, life: Life, atMs: number): Life {
+  const { health, plan, released } = terms
+  if (health.isDown) return answered(terms, life, '503', atMs)
+  const behaviour = behaviourOf(plan.script, life.generation, life.attempt)
+  const isHeld = behaviour === 'held' && !released.has(life.generation)
+  return isHeld ? { ...settled(life), at: 'held' } : answered(terms, life, behaviour, atMs)
 }
 
 /** What follows from an attempt that ended with `behaviour` at `atMs`. */
 export function answered(terms: Terms, life: Life, behaviour: Behaviour, atMs: number): Life {
   const { plan } = terms
-  if (behaviour === '200' || behaviour === 'held') return { ...life, at: 'succeeded' }
-  const isFinal = behaviour === '404' || behaviour === '501'
-  if (isFinal || life.attempt >= plan.maxAttempts) return { ...life, at: 'failed' }
-  const dueMs = atMs + retryDelayMs(plan, life.attempt)
-  if (isExpired(terms, life, dueMs)) return { ...life, at: 'expired' }
-  return { ...life, at: 'waiting', attempt: life.attempt + 1, dueMs }
+  const end = (at: 'failed' | 'expired'): Life => ({ ...settled(life), at: isSuccess(behaviour) ? 'succeeded' : at })
+  const dueMs = nextMsAfter(behaviour, plan, life.attempt, atMs)
+  if (dueMs === undefined || life.attempt >= plan.maxAttempts) return end('failed')
+  if (isExpired(terms, life, dueMs)) return end('expired')
+  return { ...settled(life), at: 'waiting', attempt: life.attempt + 1, dueMs }
 }
 
-function isExpired({ expiresAtMs }: Terms, { generation }: Life, atMs: number): boolean {
-  return generation === 1 && expiresAtMs !== undefined && expiresAtMs <= atMs
+/** The same attempt later, if its target may count as dead; when its time runs out at the latest. */
+function parked(terms: Terms, life: Life, atMs: number): Life[] {
+  const park = terms.health.park(atMs)
+  if (!park) return []
+  const [dueMs, lateMs] = [park.fromMs, park.toMs].map((ms) => Math.min(ms, expiryMs(terms, life))) as [number, number]
+  return [{ ...life, at: 'parked', dueMs, lateMs }]
 }
 
-function withoutAsked({ asked: _, ...life }: Life): Life {
+/** Whether it is too late, or too old, at a time. */
+export function isExpired(terms: Terms, life: Life, atMs: number): boolean {
+  return expiryMs(terms, life) <= atMs
+}
+
+function expiryMs({ expiresAtMs = Number.POSITIVE_INFINITY, plan }: Terms, { generation, sinceMs }: Life): number {
+  return Math.min(sinceMs + plan.maxAgeMs, generation === 1 ? expiresAtMs : Number.POSITIVE_INFINITY)
+}
+
+/** Nothing is asked, and nothing open. */
+function settled({ asked: _, lateMs: __, ...life }: Life): Life {
   return life
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '@posthaste/core'
+import type { TargetTime } from '@posthaste/listener'
 
 /** A clock that stands still but for what a test moves it. */
 export class ManualClock implements Clock {
@@ -14,5 +15,18 @@ export class ManualClock implements Clock {
 
   pass(ms: number): void {
     this.#nowMs += ms
+  }
+
+  /** The time by which targets are judged, if it is this one. */
+  targetTime(): TargetTime {
+    const startMs = this.#nowMs
+    const elapsedMs = (): number => this.#nowMs - startMs
+    return {
+      // Not from 0: that is no time.
+      get nowMs() {
+        return elapsedMs() + 1
+      },
+      advance() {},
+    }
   }
 }

@@ -1,32 +1,46 @@
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '@posthaste/core'
 import { type Answer, type Arrival, TargetServer } from '../harness/target-server.js'
-import { behaviourOf, isTroublesome, type Plan, scriptOf } from './plan.js'
+import { answerOf, type Behaviour } from './behaviour.js'
+import { behaviourOf, isTroublesome, type Plan, scriptOf, TOLD, type Told } from './plan.js'
+import { TargetHealth } from './target-health.js'
 
-/** A call that came, and when, by the clock of the test. */
+/** A call that came, when, by the clock of the test, and what was done with it. */
 export interface Heard {
   readonly arrival: Arrival
   readonly atMs: number
+  readonly behaviour: Behaviour
+  /** The invocation that the call is of: what is told of an end names that which has ended. */
+  readonly id: string
+  readonly depth: number
+  /** Where it tells of an end: to whom, and the state. */
+  readonly told?: { readonly whom: Told; readonly state: string }
 }
+
+const ID_LENGTH = 36
 
 /** The targets of all invocations: each call says by its path what is to be done with it. */
 export class ModelTarget {
   /** Everything that came, in the order in which it came. */
   readonly heard: Heard[] = []
   readonly #clock: Clock
+  readonly #breakerFailures: number
   readonly #servers: TargetServer[] = []
+  readonly #health = new Map<string, TargetHealth>()
   /** Calls that are held, by invocation and generation. */
   readonly #held = new Map<string, ((status: number) => void)[]>()
   readonly #released = new Map<string, number>()
 
-  static async start(clock: Clock): Promise<ModelTarget> {
-    const target = new ModelTarget(clock)
+  /** After so many failures in a row whoever calls may put calls off; 0 for never. */
+  static async start(clock: Clock, breakerFailures: number): Promise<ModelTarget> {
+    const target = new ModelTarget(clock, breakerFailures)
     await target.#add()
     return target
   }
 
-  private constructor(clock: Clock) {
+  private constructor(clock: Clock, breakerFailures: number) {
     this.#clock = clock
+    this.#breakerFailures = breakerFailures
   }
 
   /** The target of those that answer. */
@@ -38,6 +52,11 @@ export class ModelTarget {
     return isTroublesome(plan) ? this.#add() : this.url
   }
 
+  /** Of the target at `url`. */
+  health(url: string): TargetHealth {
+    return this.#health.get(url) as TargetHealth
+  }
+
   /** Whether an attempt is at the target and has no answer yet. */
   isHolding(id: string, { attempt, generation }: Pick<Arrival, 'attempt' | 'generation'>): boolean {
     return this.heard.some(({ arrival }) => {
@@ -46,9 +65,10 @@ export class ModelTarget {
     })
   }
 
-  /** Resolves once nobody waits for an answer: whoever called is gone. */
+  /** Resolves once nobody waits for an answer: whoever called is gone, and with them what they knew. */
   async untilAlone(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.until(({ waiting }) => waiting === 0)))
+    for (const health of this.#health.values()) health.forget()
   }
 
   /** Answers what is held of an invocation, and what still comes of that generation. */
@@ -68,18 +88,22 @@ export class ModelTarget {
   }
 
   async #add(): Promise<string> {
-    const server = await TargetServer.start((arrival, request) => this.#answer(arrival, request))
+    const health = new TargetHealth(this.#breakerFailures)
+    const server = await TargetServer.start((arrival, request) => this.#answer(arrival, request, health))
     this.#servers.push(server)
+    this.#health.set(server.url, health)
     return server.url
   }
 
-  async #answer(arrival: Arrival, request: IncomingMessage): Promise<Answer | 'never'> {
+  async #answer(arrival: Arrival, request: IncomingMessage, health: TargetHealth): Promise<Answer | 'never'> {
     const { attempt, generation, path } = arrival
-    this.heard.push({ arrival, atMs: this.#clock.now() })
-    const behaviour = behaviourOf(scriptOf(path), generation, attempt)
+    const atMs = this.#clock.now()
+    const behaviour = health.isDown ? '503' : behaviourOf(scriptOf(path), generation, attempt)
+    health.hear(behaviour, atMs)
+    this.heard.push({ arrival, atMs, behaviour, ...whoseOf(arrival, request) })
     if (behaviour === 'timeout') return 'never'
     if (behaviour === 'held') return { status: await this.#hold(arrival) }
-    if (behaviour !== 'reset') return { status: Number(behaviour) }
+    if (behaviour !== 'reset') return answerOf(behaviour, atMs)
     request.socket.destroy()
     return 'never'
   }
@@ -91,6 +115,14 @@ export class ModelTarget {
     this.#held.set(name, held)
     return this.#released.get(name) ?? new Promise((release) => held.push(release))
   }
+}
+
+function whoseOf({ id, key, path }: Arrival, { headers }: IncomingMessage): Pick<Heard, 'id' | 'depth' | 'told'> {
+  const depth = Number(headers['posthaste-depth'])
+  const state = headers['posthaste-state']
+  const whom = TOLD.find((told) => path.endsWith(`?${told}`))
+  if (!whom) return { id, depth }
+  return { id: key.slice(0, ID_LENGTH), depth, told: { whom, state: String(state) } }
 }
 
 function nameOf({ generation, id }: Pick<Arrival, 'generation' | 'id'>): string {

@@ -15,6 +15,7 @@ import type { World } from './world.js'
 const ACCEPTERS = ['accepter-1', 'accepter-2'] as const
 /** They share the work, or one stands by. */
 const LISTENERS = ['listener-1', 'listener-2'] as const
+const NO_BREAKER = 0
 
 export interface ProcessWorldOptions {
   readonly installation: Installation
@@ -27,7 +28,9 @@ export class ProcessWorld implements World {
   readonly clock = systemClock
   readonly isExact = false
   readonly soonMs = 5_000
-  readonly settleMs = 30_000
+  /** Kafka takes one that was killed for alive for half a minute, and until then nobody has its timers. */
+  readonly settleMs = 60_000
+  readonly defaults = { maxAttempts: 4, retryDelayMs: 50, maxAgeMs: 86_400_000 }
   readonly views: number
   readonly target: ModelTarget
   readonly #options: ProcessWorldOptions
@@ -37,7 +40,7 @@ export class ProcessWorld implements World {
   #stops = 0
 
   static async start(options: ProcessWorldOptions): Promise<ProcessWorld> {
-    const world = new ProcessWorld(options, await ModelTarget.start(systemClock))
+    const world = new ProcessWorld(options, await ModelTarget.start(systemClock, NO_BREAKER))
     await Promise.all([...ACCEPTERS.map((_, number) => world.#startAccepter(number)), world.startListener()])
     return world
   }
@@ -46,7 +49,15 @@ export class ProcessWorld implements World {
     this.target = target
     this.views = options.viewDirectory ? ACCEPTERS.length : 1
     this.#options = options
-    this.#fleet = new Fleet(options.installation, { stopGrace: '0ms' })
+    const { maxAttempts, retryDelayMs } = this.defaults
+    this.#fleet = new Fleet(options.installation, {
+      stopGrace: '0ms',
+      // What it puts off is put off for half a minute at least.
+      breakerFailures: String(NO_BREAKER),
+      retryMaxAttempts: String(maxAttempts),
+      retryInitialDelay: `${retryDelayMs}ms`,
+      retryJitter: 'none',
+    })
   }
 
   get hasListener(): boolean {
@@ -55,6 +66,10 @@ export class ProcessWorld implements World {
 
   door(number: number): Control {
     return new Control(this.#client, this.#fleet.process(nameOf(number)).url)
+  }
+
+  aside(): undefined {
+    return undefined
   }
 
   pass(): never {

@@ -12,6 +12,8 @@ export interface ModelRun {
   readonly forMs: number
   /** A slow machine takes longer: no run begins once the time is over and so many commands were run. */
   readonly stepsMin: number
+  /** What must have come: what the report counts. */
+  readonly mustCome?: readonly string[]
   readonly start: () => Promise<World>
 }
 
@@ -30,7 +32,10 @@ export function modelMs(byDefaultMs: number): number {
  * failed with POSTHASTE_MODEL_PATH: a failure says both, and the fewest commands that bring it about.
  * POSTHASTE_MODEL_SECONDS lets it go on for longer.
  */
-export async function runModel(t: Test, { commands, commandsMax, forMs, start, stepsMin }: ModelRun): Promise<void> {
+export async function runModel(
+  t: Test,
+  { commands, commandsMax, forMs, mustCome = [], start, stepsMin }: ModelRun,
+): Promise<void> {
   const seed = Number(POSTHASTE_SEED ?? Math.floor(Math.random() * 2 ** 31))
   const untilMs = performance.now() + forMs
   t.comment(`seed ${seed}`)
@@ -57,6 +62,7 @@ export async function runModel(t: Test, { commands, commandsMax, forMs, start, s
   })
   t.notOk(found.failed, found.failed ? await describe(found) : 'every invocation came to its one end by a legal way')
   t.ok(total.steps >= stepsMin, total.toString())
+  if (!found.failed) for (const name of mustCome) t.ok(total.of(name) > 0, `there were ${name}`)
 }
 
 /** What was tried in all runs. */
@@ -68,9 +74,14 @@ class Totals {
   add({ invocations, tally }: Model): void {
     this.runs += 1
     this.#add('invocations', invocations.length)
+    this.#add('told of an end', invocations.filter(({ origin }) => origin).length)
     this.#add(
       'calls',
       invocations.reduce((sum, { calls }) => sum + calls.count, 0),
+    )
+    this.#add(
+      'parks',
+      invocations.reduce((sum, { parks }) => sum + parks, 0),
     )
     for (const { lives } of invocations) this.#add(lives[0]?.at ?? 'nowhere', 1)
     for (const { lives } of invocations) if ((lives[0]?.generation ?? 1) > 1) this.#add('redriven', 1)
@@ -78,6 +89,10 @@ class Totals {
       this.steps += count
       this.#add(name, count)
     }
+  }
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0
   }
 
   toString(): string {

@@ -26,13 +26,21 @@ export async function settle(model: Model, world: World): Promise<Shelf> {
     const restless = found.filter(({ lives }) => lives.length === 0).map(({ invocation }) => invocation)
     // A call that should not have been made says more than what became of it.
     model.hear(world)
-    if (restless.length === 0) {
-      for (const { invocation, lives } of found) learn(invocation, lives, 'It is at rest')
-      await forbidCancelled(model, world)
-      return shelves[0] as Shelf
-    }
-    if (performance.now() > untilMs) throw new Error(describe(restless, shelves, world))
+    if (performance.now() > untilMs && restless.length > 0) throw new Error(describe(restless, shelves, world))
+    if (restless.length > 0) continue
+    for (const { invocation, lives } of found) learnRest(invocation, lives)
+    const [shelf] = shelves as [Shelf]
+    if (model.beginExpected(world, shelf)) continue
+    await forbidCancelled(model, world)
+    return shelf
   }
+}
+
+function learnRest(invocation: InvocationModel, lives: readonly Life[]): void {
+  const known = invocation.lives
+  learn(invocation, lives, 'It is at rest')
+  const isNews = ({ at, dueMs }: Life): boolean => at === 'parked' && known.every((life) => life.dueMs !== dueMs)
+  if (lives.some(isNews)) invocation.parks += 1
 }
 
 /** Resolves once each view has all that stands in the logs now: only then it can say of an id that is new that it is not there. */
@@ -68,8 +76,20 @@ function shownLives(invocation: InvocationModel, shelves: readonly Shelf[], worl
   const isShown = (life: Life): boolean => all.every((shown) => shown && isShownAs(shown, life, world))
   // What is held shows only at the target.
   const isThere = (life: Life): boolean => life.at !== 'held' || world.target.isHolding(invocation.id, life)
-  const lives = invocation.resting(world).filter((life) => isShown(life) && isThere(life))
-  return lives.map((life) => ({ ...life, dueMs: dueMsOf(life, all[0] as Shown, world) }))
+  const isAside = (life: Life): boolean => life.at !== 'parked' || parkedUntilMs(invocation, life, world) !== undefined
+  const lives = invocation.resting(world).filter((life) => isShown(life) && isThere(life) && isAside(life))
+  return lives.map((life) => {
+    if (life.at !== 'parked') return { ...life, dueMs: dueMsOf(life, all[0] as Shown, world) }
+    const dueMs = parkedUntilMs(invocation, life, world) as number
+    return { ...life, dueMs, lateMs: dueMs }
+  })
+}
+
+/** What is parked shows only in what the listener leaves to the timers. */
+function parkedUntilMs({ id }: InvocationModel, life: Life, world: World): number | undefined {
+  const aside = world.aside(id)
+  if (aside?.attempt !== life.attempt || aside.generation !== life.generation) return undefined
+  return aside.dueMs >= life.dueMs && aside.dueMs <= (life.lateMs ?? life.dueMs) ? aside.dueMs : undefined
 }
 
 /** With a real clock it is only now known when a retry is due. Of what does not wait it does not matter. */

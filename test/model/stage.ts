@@ -27,7 +27,7 @@ export class Stage {
   }
 
   async accept(plan: Plan): Promise<string> {
-    const instruction = instructionOf(plan, await this.world.target.urlFor(plan))
+    const instruction = instructionOf(plan, await this.world.target.urlFor(plan), this.world.target.url)
     const { json, status, text } = await this.world
       .door(0)
       .accept({ ...instruction, correlationId: this.lastCorrelationId })

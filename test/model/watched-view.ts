@@ -35,6 +35,8 @@ export class WatchedView {
       directive: (id) => view.directive(id),
       claim: (key) => view.claim(key),
       list: (query) => view.list(query),
+      schedule: (id) => view.schedule(id),
+      schedules: (query) => view.schedules(query),
       counts: () => view.counts(),
       asOfMs: () => this.#feed.asOfMs,
       until: (ask, timeoutMs, signal) => this.#until(ask, timeoutMs, signal),

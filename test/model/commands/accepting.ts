@@ -1,5 +1,5 @@
 import type { Answered } from '../../harness/client.js'
-import type { InvocationModel } from '../invocation-model.js'
+import type { Accepted, InvocationModel } from '../invocation-model.js'
 import type { Keyed, Model } from '../model.js'
 import { describePlan, instructionOf, type Plan } from '../plan.js'
 import type { World } from '../world.js'
@@ -25,11 +25,11 @@ export class Accept extends Step {
   async act(model: Model, world: World): Promise<void> {
     const { key, plan } = this
     const target = await world.target.urlFor(plan)
-    const instruction = instructionOf(plan, target)
+    const instruction = instructionOf(plan, target, world.target.url)
     const fromMs = world.clock.now()
     const answer = await world.door(this.door).accept(instruction, key)
     if (answer.status !== 202) throw new Error(`It is not accepted: ${answer.text}`)
-    const invocation = model.accept({ id: idOf(answer.json), plan, target, fromMs, toMs: world.clock.now() })
+    const invocation = model.accept({ id: idOf(answer.json), ...acceptedOf(world, plan, target, fromMs) })
     if (key !== undefined) model.keys.set(key, { instruction, plan, invocation })
   }
 }
@@ -79,7 +79,9 @@ export class Batch extends Step {
 
   async act(model: Model, world: World): Promise<void> {
     const targets = await Promise.all(this.plans.map((plan) => world.target.urlFor(plan)))
-    const items: unknown[] = this.plans.map((plan, index) => instructionOf(plan, targets[index] as string))
+    const items: unknown[] = this.plans.map((plan, index) =>
+      instructionOf(plan, targets[index] as string, world.target.url),
+    )
     const brokenAt = this.brokenAt === undefined ? -1 : this.brokenAt % (items.length + 1)
     if (brokenAt >= 0) items.splice(brokenAt, 0, BROKEN)
     const fromMs = world.clock.now()
@@ -92,9 +94,13 @@ export class Batch extends Step {
       .filter((one) => one.status === 202)
       .forEach(({ id }, index) => {
         const plan = this.plans[index] as Plan
-        model.accept({ id, plan, target: targets[index] as string, fromMs, toMs: world.clock.now() })
+        model.accept({ id, ...acceptedOf(world, plan, targets[index] as string, fromMs) })
       })
   }
+}
+
+function acceptedOf({ clock, target }: World, plan: Plan, url: string, fromMs: number): Omit<Accepted, 'id'> {
+  return { plan, target: url, fromMs, toMs: clock.now(), health: target.health(url) }
 }
 
 function idOf(json: unknown): string {

@@ -8,6 +8,7 @@ import { Cancel } from './cancel.js'
 import { Await, Count, List } from './looking.js'
 import { CancelAndMove, Move } from './move.js'
 import type { Choice } from './of-one.js'
+import { Outage, Turn } from './outage.js'
 import { Pass, PassToNext, Release, Settle } from './passing.js'
 import { Redrive } from './redrive.js'
 import { RestartAccepter, RestartAll, StartListener, StopListener } from './restarting.js'
@@ -17,14 +18,14 @@ type Command = fc.AsyncCommand<Model, World>
 const KEYS = ['key-1', 'key-2', 'key-3'] as const
 const number = fc.nat({ max: 50 })
 const door = fc.nat({ max: 1 })
-const correlationId = fc.option(fc.constantFrom(...CORRELATION_IDS), { freq: 1, nil: undefined })
+const correlationId = fc.option(fc.constantFrom(...CORRELATION_IDS), { freq: 2, nil: undefined })
 const bulk = fc.record({ door, correlationId, isDryRun: fc.integer({ min: 0, max: 2 }).map((of) => of === 0) })
 
 /** What can be done anywhere. What stands more than once comes more often. */
 export function anyCommand(times: Times, choice: fc.Arbitrary<Choice>): fc.Arbitrary<Command>[] {
   const plan = planOf(times)
   const accept = fc
-    .tuple(plan, door, fc.option(fc.constantFrom(...KEYS), { freq: 1, nil: undefined }))
+    .tuple(plan, door, fc.option(fc.constantFrom(...KEYS), { freq: 2, nil: undefined }))
     .map(([plan, door, key]) => new Accept(plan, door, key))
   const cancel = choice.map((choice) => new Cancel(choice))
   const byMs = fc.constantFrom(...times.movesMs)
@@ -59,6 +60,16 @@ export function anyCommand(times: Times, choice: fc.Arbitrary<Choice>): fc.Arbit
       door.map((door) => new RestartAccepter(door)),
       fc.constant(new RestartAll()),
     ),
+  ]
+}
+
+/** What makes a difference where a target may count as dead after so many failures. */
+export function outageCommands(failures: number): fc.Arbitrary<Command>[] {
+  return [
+    fc.constant(new Outage(failures)),
+    fc.constant(new Outage(failures)),
+    fc.boolean().map((isDown) => new Turn(isDown)),
+    fc.constant(new Turn(false)),
   ]
 }
 

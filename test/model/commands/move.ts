@@ -2,7 +2,7 @@ import type { Answered } from '../../harness/client.js'
 import type { Shown } from '../../harness/control.js'
 import { afterCancel, afterMove } from '../answers.js'
 import type { InvocationModel } from '../invocation-model.js'
-import { isOver } from '../life.js'
+import { isExpired, isOver, moved } from '../life.js'
 import { learn, type Model } from '../model.js'
 import type { World } from '../world.js'
 import { isPromised } from './cancel.js'
@@ -18,7 +18,7 @@ export class Move extends OfOne {
 
   async ask(model: Model, world: World, invocation: InvocationModel, door: number): Promise<void> {
     const dueMs = world.clock.now() + this.#byMs
-    if (expiresBefore(invocation, dueMs)) return
+    if (expiresBefore(invocation, world, dueMs)) return
     allowMove(model, world, invocation, dueMs)
     const { json, status, text } = await world.door(door).move(invocation.id, dueMs, waitQuery(world))
     const lives = afterMove(status, invocation.possible(world), dueMs, circumstances(world))
@@ -38,7 +38,7 @@ export class CancelAndMove extends OfOne {
 
   async ask(model: Model, world: World, invocation: InvocationModel, door: number): Promise<void> {
     const dueMs = world.clock.now() + this.#byMs
-    if (expiresBefore(invocation, dueMs)) return
+    if (expiresBefore(invocation, world, dueMs)) return
     allowMove(model, world, invocation, dueMs)
     const [cancel, move] = await Promise.all([
       world.door(door).cancel(invocation.id, waitQuery(world)),
@@ -85,6 +85,8 @@ async function forbidOldTime(
 }
 
 /** That it expires before its new time is a mistake of another kind. */
-function expiresBefore({ terms }: InvocationModel, dueMs: number): boolean {
-  return terms.expiresAtMs !== undefined && terms.expiresAtMs <= dueMs
+function expiresBefore(invocation: InvocationModel, world: World, dueMs: number): boolean {
+  const { terms } = invocation
+  if (terms.expiresAtMs !== undefined && terms.expiresAtMs <= dueMs) return true
+  return invocation.possible(world).some((life) => isExpired(terms, moved(life, dueMs), dueMs))
 }

@@ -1,6 +1,6 @@
 import type { Circumstances } from '../answers.js'
 import { type InvocationModel, momentOf } from '../invocation-model.js'
-import type { Life } from '../life.js'
+import { isWaiting, type Life } from '../life.js'
 import type { Model } from '../model.js'
 import { settle } from '../settle.js'
 import type { World } from '../world.js'
@@ -40,9 +40,9 @@ export abstract class OfOne extends Step {
 /** Moves the clock to the time at which it is due, if it waits for one. */
 async function passToDue(model: Model, world: World, invocation: InvocationModel): Promise<void> {
   await settle(model, world)
-  const { at, dueMs } = invocation.lives[0] as Life
-  const aheadMs = dueMs - world.clock.now()
-  if (at === 'waiting' && aheadMs > 0) world.pass(aheadMs)
+  const life = invocation.lives[0] as Life
+  const aheadMs = life.dueMs - world.clock.now()
+  if (isWaiting(life) && aheadMs > 0) world.pass(aheadMs)
 }
 
 /** What nobody is there to do is not waited for. */

@@ -1,3 +1,4 @@
+import { isWaiting } from '../life.js'
 import type { Model } from '../model.js'
 import { settle } from '../settle.js'
 import type { World } from '../world.js'
@@ -44,7 +45,7 @@ export class PassToNext extends Step {
 
 /** Infinite if nothing waits for its time. */
 export function msToNext(model: Model, world: World): number {
-  const waiting = model.invocations.flatMap(({ lives }) => lives.filter(({ at }) => at === 'waiting'))
+  const waiting = model.invocations.flatMap(({ lives }) => lives.filter(isWaiting))
   const aheadMs = waiting.map(({ dueMs }) => dueMs - world.clock.now()).filter((ms) => ms > 0)
   return Math.min(...aheadMs)
 }

@@ -65,7 +65,7 @@ export class RestartAll extends Step {
 }
 
 async function stopListener(model: Model, world: World): Promise<void> {
-  for (const invocation of model.invocations) invocation.abandon(world)
+  model.abandon(world)
   await world.stopListener()
   await world.target.untilAlone()
 }
