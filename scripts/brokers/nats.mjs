@@ -78,7 +78,8 @@ function settings(name, directory, client, monitor) {
     host: '127.0.0.1',
     port: client,
     http: `127.0.0.1:${monitor}`,
-    jetstream: { store_dir: directory, sync_interval: 'always' },
+    // Each installation reserves room for its journal, used or not: a bench or a test makes many.
+    jetstream: { store_dir: directory, sync_interval: 'always', max_file_store: 2 ** 40 },
   }
 }
 
