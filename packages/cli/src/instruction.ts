@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { isJson } from '@posthaste/core/basics'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readNumber } from './api-command.js'
 import { CommandError, EXIT } from './exit-codes.js'
@@ -131,15 +132,6 @@ function bodyOf(bytes: Buffer): { fields: object; type?: string } {
   if (!isUtf8(bytes)) return { fields: { body: bytes.toString('base64'), bodyEncoding: 'base64' } }
   const body = bytes.toString()
   return { fields: { body, bodyEncoding: 'text' }, ...(isJson(body) && { type: 'application/json' }) }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function presentOrNot(fields: object): object | undefined {

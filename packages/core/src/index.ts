@@ -91,6 +91,7 @@ export {
   outcomeOf,
 } from './journal-entry.js'
 export { attemptOf, type JournalLine, type JournalPeek, peekJournal, readJournalLine, retryOf } from './journal-line.js'
+export { isJson } from './json-text.js'
 export {
   type Admission,
   DEAD_LETTER_STATES,

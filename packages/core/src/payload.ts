@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { isJson } from './json-text.js'
 
 /** What was sent or answered. */
 export interface Payload {
@@ -72,13 +73,4 @@ function textOf(bytes: Uint8Array, count: number, encoding: 'text' | 'base64'): 
   if (encoding === 'base64') return JSON.stringify(start.toString('base64'))
   // A character that the cut goes through is left out.
   return JSON.stringify(new TextDecoder('utf-8', { ignoreBOM: true }).decode(start, { stream: true }))
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -3,6 +3,7 @@ import {
   type CallError,
   DEFAULT_RETRY_POLICY,
   formatDuration,
+  isJson,
   LIMITS,
   STATUSES_PATTERN,
 } from '@posthaste/core'
@@ -214,15 +215,6 @@ type ValueOf<S> = S extends Setting<infer T> ? T : never
 export type Config = { readonly [K in SettingKey]: ValueOf<(typeof SETTINGS)[K]> }
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[]
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
 
 export function environmentName(key: string): string {
   return `POSTHASTE_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
