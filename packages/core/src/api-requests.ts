@@ -2,12 +2,13 @@ import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { type ErrorCode, type FieldError, PosthasteError } from './errors.js'
 import { parseInstant } from './instant.js'
-import { readTime, schemaErrors } from './instruction.js'
+import { readTime } from './instruction.js'
 import { InstructionSchema } from './instruction-schema.js'
 import type { InvocationQuery } from './invocation.js'
 import { Type } from './json-schema.js'
 import { DEAD_LETTER_STATES, type InvocationState, PENDING_STATES } from './lifecycle.js'
 import { LIMITS } from './limits.js'
+import { schemaErrors } from './schema-errors.js'
 import { checkUrl, originOf } from './url.js'
 
 const Closed = { additionalProperties: false } as const
@@ -162,7 +163,7 @@ function readField<T>(
 function readerOf<T extends TSchema>(schema: T): (input: unknown) => Static<T> {
   const compiled = Compile(schema)
   return (input) => {
-    if (!compiled.Check(input)) throw PosthasteError.ofFields(schemaErrors(compiled.Errors(input)))
+    if (!compiled.Check(input)) throw PosthasteError.ofFields(schemaErrors(compiled, input))
     return input as Static<T>
   }
 }

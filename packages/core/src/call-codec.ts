@@ -3,11 +3,13 @@ import type { Call } from './call.js'
 import { PosthasteError } from './errors.js'
 import { deriveId } from './ids.js'
 import { formatInstant, parseInstant } from './instant.js'
-import { checkContent, schemaErrors } from './instruction.js'
+import { checkContent } from './instruction.js'
 import { type CallDocument, CallDocumentSchema } from './instruction-schema.js'
 import { LIMITS } from './limits.js'
 import { joinLine, splitLine } from './line-record.js'
 import { readSchedule, writeSchedule } from './schedule-codec.js'
+import { schemaErrors } from './schema-errors.js'
+import { isSealed, sealed } from './sealer.js'
 
 /** The version of the record format that this code writes, and the newest that it reads. */
 export const RECORD_VERSION = 1
@@ -36,6 +38,7 @@ export function encodeCall(call: Call): Uint8Array {
       attempt: call.attempt === 1 ? undefined : call.attempt,
       acceptedAt: formatInstant(call.acceptedAtMs),
       parent: call.parent,
+      tenant: call.tenant,
       move: call.move,
       depth: call.depth || undefined,
       target: call.target,
@@ -74,13 +77,13 @@ export interface DecodedCall {
 
 /**
  * Reads a record on `calls`, whoever wrote it. The body is a view of `bytes`, not a copy.
- * @throws PosthasteError `record-unreadable`, or `record-version` if a newer version wrote it.
+ * @throws PosthasteError `record-unreadable`, `record-version` if a newer version wrote it, or `sealed`.
  */
 export function decodeCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
   try {
     return readCall(bytes, origin)
   } catch (error) {
-    if (error instanceof PosthasteError && !error.code.startsWith('record-')) {
+    if (error instanceof PosthasteError && !error.code.startsWith('record-') && error.code !== 'sealed') {
       throw new PosthasteError('record-unreadable', error.message, { fields: error.fields })
     }
     throw error
@@ -91,12 +94,13 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
   const { document, rest } = splitLine(bytes, 'bodyBytes')
   const version = (document as { v?: unknown }).v
   if (typeof version === 'number' && version > RECORD_VERSION) {
+    if (isSealed(bytes)) throw sealed(bytes)
     throw new PosthasteError(
       'record-version',
       `This record is of version ${version}; this process reads up to ${RECORD_VERSION}. Upgrade it.`,
     )
   }
-  if (!schema.Check(document)) throw PosthasteError.ofFields(schemaErrors(schema.Errors(document)))
+  if (!schema.Check(document)) throw PosthasteError.ofFields(schemaErrors(schema, document))
   if (rest && document.body !== undefined)
     throw new PosthasteError('conflicting-fields', 'There is a body in the document and another behind it.')
   const acceptedAtMs = document.acceptedAt === undefined ? origin.appendedAtMs : parseInstant(document.acceptedAt)
@@ -117,6 +121,7 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
     acceptedAtMs,
     depth: document.depth ?? 0,
     ...(document.parent !== undefined && { parent: document.parent }),
+    ...(document.tenant !== undefined && { tenant: document.tenant }),
     ...(document.move !== undefined && { move: document.move }),
     ...(document.answered && { answered: document.answered }),
     ...(sinceMs !== undefined && { sinceMs }),

@@ -1,3 +1,4 @@
+import type { Call } from './call.js'
 import type { Destination } from './destination.js'
 import { parseDuration } from './duration.js'
 import type { Headers } from './headers.js'
@@ -38,6 +39,17 @@ export function callLineOf(record: Uint8Array): Uint8Array | undefined {
     buffer.toString('latin1', 0, START_TEXT.length) === START_TEXT &&
     END.test(buffer.toString('latin1', Math.max(0, bytes - END_CHARACTERS), bytes))
   return isOwn ? buffer.subarray(0, bytes) : undefined
+}
+
+/** Whose the call of a line of `callLineOf` is. Most lines name nobody, and are not parsed. */
+export function tenantOfLine(line: Uint8Array): string {
+  const buffer = bufferOf(line)
+  if (!buffer.includes('"tenant":')) return ''
+  try {
+    return (JSON.parse(buffer.toString()) as Pick<Call, 'tenant'>).tenant ?? ''
+  } catch {
+    return ''
+  }
 }
 
 /** What the first line of a call's record says for people, without secrets. */

@@ -20,6 +20,8 @@ export interface Call {
   readonly sinceMs?: number
   /** The invocation whose end this one tells of, or the schedule that it is made for. */
   readonly parent?: string
+  /** Whose it is; left out for the operator's own. */
+  readonly tenant?: string
   /** Number of the directive that moved this attempt to another time; the record that it replaces has a lower one, or none. */
   readonly move?: number
   /** How many invocations, one giving rise to the next, stand before this one. */

@@ -40,6 +40,7 @@ export function childOf(
     method: 'POST',
     ...what,
     ...(call.correlationId !== undefined && { correlationId: call.correlationId }),
+    ...(call.tenant !== undefined && { tenant: call.tenant }),
   }
 }
 

@@ -27,9 +27,13 @@ const schema = Compile(
   Type.Object({ v: Type.Integer(), id: Type.String(), payload: Type.String(), bytes: Type.Integer({ minimum: 0 }) }),
 )
 
-/** The key of a claim in its log: of a fixed length, and it tells nobody what the client's key was. */
-export function claimKey(idempotencyKey: string): string {
-  return hash(idempotencyKey)
+/**
+ * The key of a claim in its log: of a fixed length, and it tells nobody what the client's key was. Each tenant has keys of
+ * its own.
+ */
+export function claimKey(idempotencyKey: string, tenant = ''): string {
+  // Neither has a line break.
+  return hash(tenant === '' ? idempotencyKey : ['key', tenant, idempotencyKey].join('\n'))
 }
 
 /**

@@ -12,6 +12,8 @@ import { joinLine, splitLine } from './line-record.js'
  */
 export interface Directive {
   readonly id: string
+  /** Whose that invocation is; left out for the operator's own. */
+  readonly tenant?: string
   readonly generation: number
   /** The attempt that was waited for when it was asked. A move is of that attempt; anything else, of all from it on. */
   readonly attempt: number
@@ -42,6 +44,7 @@ const schema = Compile(
   Type.Object({
     v: Type.Integer(),
     id: Type.String(),
+    tenant: Type.Optional(Type.String()),
     generation: Type.Integer(),
     attempt: Type.Integer(),
     kind: Type.Enum([...DIRECTIVE_KINDS]),
@@ -137,6 +140,7 @@ export function encodeDirective(directive: Directive): Uint8Array {
     {
       v: 1,
       id: directive.id,
+      tenant: directive.tenant,
       generation: directive.generation,
       attempt: directive.attempt,
       kind: directive.kind,
@@ -159,9 +163,10 @@ export function encodeDirective(directive: Directive): Uint8Array {
 export function decodeDirective(bytes: Uint8Array): Directive {
   const { document, rest } = splitLine(bytes, 'bytes')
   if (!rest || !schema.Check(document)) throw unreadable()
-  const { attempt, generation, id, kind, number } = document
+  const { attempt, generation, id, kind, number, tenant } = document
   return {
     id,
+    ...(tenant !== undefined && { tenant }),
     generation,
     attempt,
     kind,

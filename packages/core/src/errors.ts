@@ -29,6 +29,12 @@ export const ERRORS = {
   'invalid-key': { status: 400, retriable: false, title: 'The Idempotency-Key cannot be read.' },
   'invalid-query': { status: 400, retriable: false, title: 'A query parameter is not known, or has a wrong value.' },
   'bad-request': { status: 400, retriable: false, title: 'The HTTP request is malformed.' },
+  unauthenticated: {
+    status: 401,
+    retriable: false,
+    title: 'The request does not say who asks, or not by a token known.',
+  },
+  forbidden: { status: 403, retriable: false, title: 'Who asks may not do this, or not have this called.' },
   'not-found': { status: 404, retriable: false, title: 'There is no such path, invocation or schedule.' },
   'no-response': { status: 404, retriable: false, title: 'There is no response, or its body was not kept.' },
   'method-not-allowed': { status: 405, retriable: false, title: 'This path does not take this method.' },
@@ -51,6 +57,18 @@ export const ERRORS = {
     status: 422,
     retriable: false,
     title: 'Too many invocations gave rise to one another: this is a loop.',
+  },
+  'target-refused': { status: 422, retriable: false, title: 'What was to be called may not be called from here.' },
+  'rate-limited': { status: 429, retriable: true, title: 'Who asks does so more often than he may.' },
+  'too-many-open': {
+    status: 429,
+    retriable: true,
+    title: 'As many invocations are open as the tenant may have.',
+  },
+  'headers-too-large': {
+    status: 431,
+    retriable: false,
+    title: 'The first line or the headers of the request are too large.',
   },
   internal: { status: 500, retriable: true, title: 'Something failed that should not have.' },
   'view-behind': { status: 503, retriable: true, title: 'What is known of invocations is not up to date.' },
@@ -79,6 +97,7 @@ export const ERRORS = {
   expired: { status: 0, retriable: false, title: 'The invocation expired before a call succeeded.' },
   'record-unreadable': { status: 0, retriable: false, title: 'A record on the stream is not an instruction.' },
   'record-version': { status: 0, retriable: true, title: 'A record on the stream was written by a newer version.' },
+  sealed: { status: 503, retriable: true, title: 'The key that this is sealed with is not there.' },
   // What stops a start.
   'invalid-configuration': { status: 0, retriable: false, title: 'The configuration is not valid.' },
   'stream-unfit': {

@@ -14,6 +14,7 @@ const CONNECTION_HEADERS = new Set([
   'content-length',
   'expect',
   'host',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
@@ -24,7 +25,15 @@ const CONNECTION_HEADERS = new Set([
   'upgrade',
 ])
 
-const OWN_PREFIX = 'posthaste-'
+export const OWN_PREFIX = 'posthaste-'
+
+/**
+ * What a header's name in lower case may become where names are made into those of variables: servers that do so take
+ * `Content_Length` for `Content-Length`.
+ */
+export function likenessOf(name: string): string {
+  return name.replace(/[^a-z0-9]/g, '-')
+}
 
 type MutableHeaders = Record<string, string | readonly string[]>
 
@@ -90,9 +99,10 @@ function headerFault(
 ): Fault | undefined {
   if (!NAME.test(name))
     return { code: 'invalid-header', detail: "A header name has letters, digits and !#$%&'*+-.^_`|~ only." }
-  if (CONNECTION_HEADERS.has(lower))
+  const likeness = likenessOf(lower)
+  if (CONNECTION_HEADERS.has(likeness))
     return { code: 'forbidden-header', detail: 'This header belongs to the connection and is set by Posthaste.' }
-  if (!ownAllowed && lower.startsWith(OWN_PREFIX))
+  if (likeness.startsWith(OWN_PREFIX) && !(ownAllowed && lower.startsWith(OWN_PREFIX)))
     return { code: 'forbidden-header', detail: 'Headers that begin with Posthaste- are set by Posthaste alone.' }
   const legal = typeof value === 'string' ? isHeaderValue(value) : value.every(isHeaderValue)
   if (!legal)

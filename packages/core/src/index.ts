@@ -1,3 +1,4 @@
+export { isLoopbackHost, networkOf, readRange } from './address.js'
 export {
   BatchReceiptSchema,
   type BulkReport,
@@ -42,7 +43,7 @@ export {
   RECORD_VERSION,
   type RecordOrigin,
 } from './call-codec.js'
-export { type Bearer, type CallLine, callLineOf, peekBearer, readCallLine } from './call-line.js'
+export { type Bearer, type CallLine, callLineOf, peekBearer, readCallLine, tenantOfLine } from './call-line.js'
 export { peekExpiryMs, peekOrigin } from './call-peek.js'
 export { type Child, type ChildRole, type Children, childId } from './child.js'
 export { type Claim, claimKey, decodeClaim, encodeClaim, type KnownClaim, payloadHash } from './claim.js'
@@ -63,9 +64,19 @@ export {
   type Verdict,
 } from './directive.js'
 export { formatDuration, parseDuration } from './duration.js'
+export {
+  checkTargets,
+  DEFAULT_EGRESS,
+  EgressPolicy,
+  type EgressRules,
+  readPorts,
+  targetRefused,
+  urlsOf,
+} from './egress-policy.js'
 export { ERRORS, type ErrorCode, type FieldError, PosthasteError } from './errors.js'
 export { forwardId, forwardOf } from './forward.js'
-export { type Headers, isHeaderValue } from './headers.js'
+export { GatheredBytes } from './gathered-bytes.js'
+export { type Headers, isHeaderValue, likenessOf, OWN_PREFIX } from './headers.js'
 export { createId, deriveId, ID_PATTERN, idTimeMs } from './ids.js'
 export { formatInstant, parseInstant } from './instant.js'
 export { type CallContent, parseInstruction } from './instruction.js'
@@ -92,6 +103,7 @@ export {
 } from './journal-entry.js'
 export { attemptOf, type JournalLine, type JournalPeek, peekJournal, readJournalLine, retryOf } from './journal-line.js'
 export { isJson } from './json-text.js'
+export { parseKeyFile } from './key-file.js'
 export {
   type Admission,
   DEAD_LETTER_STATES,
@@ -114,7 +126,16 @@ export {
 export { acceptedRecordBytesMax, calledRecordBytesMax, childRecordBytesMax, LIMITS } from './limits.js'
 export type { Log } from './log.js'
 export type { OffsetRange } from './offset-range.js'
+export {
+  matchesOrigin,
+  ORIGIN_PATTERN_FORM,
+  type Origin,
+  type OriginPattern,
+  parseOriginPattern,
+  readOrigin,
+} from './origin-pattern.js'
 export { type Answered, isSuccess, isTruncated, type Outcome, type TargetResponse, type Unanswered } from './outcome.js'
+export { redactedBody, redactedCall, redactedOutcome } from './redaction.js'
 export {
   CALL_ERRORS,
   type CallError,
@@ -152,6 +173,8 @@ export {
 } from './schedule-answers.js'
 export { parseSchedule, type ScheduleContent, ScheduleRequestSchema } from './schedule-request.js'
 export { lastTimeMs, nextTimeMs, type Timing, timesAfter } from './schedule-times.js'
+export { isScope, SCOPES, type Scope, TENANT_PATTERN } from './scope.js'
+export { isSealed, SEAL_BYTES_MAX, Sealer, type SealingKey, sealed } from './sealer.js'
 export { maskedHeaders, maskedUrl } from './secrets.js'
 export {
   type ScheduleEnd,
@@ -160,6 +183,7 @@ export {
   type ShownSchedule,
   shownSchedule,
 } from './shown-schedule.js'
+export { parseSigningKey, privateKeyOf, type SigningKey } from './signing-key.js'
 export {
   joinStandings,
   type Standing,
@@ -168,4 +192,16 @@ export {
   standingOfEntry,
   stateOf,
 } from './standing.js'
+export { parseTargetFile, type SecretReader, type SecretSource } from './target-file.js'
+export {
+  parseTargetPattern,
+  ruleFor,
+  type TargetPattern,
+  type TargetRule,
+  type TargetTls,
+  TLS_VERSIONS,
+  type TlsVersion,
+} from './target-rule.js'
+export { createToken, hashToken } from './token.js'
+export { parseTokenFile, type TokenEntry, type TokenHolder } from './token-file.js'
 export { originOf, pathOf } from './url.js'

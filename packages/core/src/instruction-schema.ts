@@ -6,6 +6,7 @@ import { Type } from './json-schema.js'
 import { LIMITS } from './limits.js'
 import { CALL_ERRORS, STATUSES_PATTERN } from './retry-policy.js'
 import { TickSchema } from './schedule-schema.js'
+import { TENANT_PATTERN } from './scope.js'
 
 // Eight unless told otherwise: too few to name every wrong field, for a union counts each of its branches.
 Settings.Set({ maxErrors: 128 })
@@ -119,6 +120,7 @@ export const CallDocumentSchema = Type.Object({
   acceptedAt: Type.Optional(Time('When the instruction was accepted.')),
   since: Type.Optional(Time('When the first attempt could be made.')),
   parent: Type.Optional(Type.String({ pattern: ID_PATTERN })),
+  tenant: Type.Optional(Type.String({ pattern: TENANT_PATTERN })),
   move: Type.Optional(Type.Integer({ minimum: 0 })),
   depth: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 })),
   schedule: Type.Optional(TickSchema),

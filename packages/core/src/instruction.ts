@@ -1,4 +1,3 @@
-import type { TLocalizedValidationError } from 'typebox/error'
 import { Compile } from 'typebox/schema'
 import type { Call } from './call.js'
 import type { Destination } from './destination.js'
@@ -9,6 +8,7 @@ import { parseInstant } from './instant.js'
 import { type InstructionInput, InstructionSchema } from './instruction-schema.js'
 import { LIMITS } from './limits.js'
 import type { RetryPolicy } from './retry-policy.js'
+import { schemaErrors } from './schema-errors.js'
 import { checkUrl } from './url.js'
 
 const NO_BODY = new Uint8Array(0)
@@ -28,7 +28,7 @@ type NotSaid =
  * @throws PosthasteError with every wrong field in `fields`.
  */
 export function parseInstruction(input: unknown, nowMs: number): CallContent {
-  if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema.Errors(input)))
+  if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema, input))
   return checkContent(input, nowMs, { ownHeadersAllowed: false, bytes: undefined, latestMs: nowMs + LIMITS.delayMsMax })
 }
 
@@ -217,53 +217,4 @@ function readRetry(input: NonNullable<InstructionInput['retry']>, errors: FieldE
     ...(input.statuses !== undefined && { statuses: input.statuses.map(String) }),
     ...(input.errors !== undefined && { errors: input.errors }),
   }
-}
-
-/** Says what a schema found in our words: one error a field, the most telling one. */
-export function schemaErrors([, found]: [isRight: boolean, errors: TLocalizedValidationError[]]): FieldError[] {
-  const byPointer = new Map<string, FieldError>()
-  const add = (pointer: string, code: FieldError['code'], detail: string): void => {
-    if (!byPointer.has(pointer)) byPointer.set(pointer, { pointer, code, detail })
-  }
-  for (const error of found) {
-    const { instancePath: pointer, message } = error
-    if (error.keyword === 'required') {
-      for (const name of error.params.requiredProperties)
-        add(`${pointer}/${name}`, 'missing-field', 'This field is needed.')
-    } else if (error.keyword === 'boolean') {
-      add(pointer, 'unknown-field', 'There is no such field.')
-    } else if (pointer === '/method') {
-      add(pointer, 'invalid-method', 'A method is a word in capital letters, such as POST.')
-    } else if (error.keyword === 'enum') {
-      add(pointer, 'invalid-field', `This must be one of ${error.params.allowedValues.join(', ')}.`)
-    } else if (error.keyword === 'anyOf') {
-      // The branches came before with a message each; the choice between them says it best.
-      byPointer.set(pointer, {
-        pointer,
-        code: 'invalid-field',
-        detail: unionDetailOf(pointer) ?? 'This is none of the values allowed.',
-      })
-    } else if (error.keyword !== 'additionalProperties') {
-      add(pointer, 'invalid-field', `This ${message}.`)
-    }
-  }
-  return [...byPointer.values()]
-}
-
-function unionDetailOf(pointer: string): string | undefined {
-  const [, field = '', member] = pointer.split('/')
-  return UNION_DETAIL[`${field}/${member}`] ?? UNION_DETAIL[field]
-}
-
-const DESTINATION_DETAIL =
-  'This must be a URL, or an object with a url, and a format if you like: record or cloudevents.'
-
-const UNION_DETAIL: Readonly<Record<string, string>> = {
-  headers: 'A header is a string or a list of strings.',
-  query: 'A query parameter is a string, a number, true or false, or a list of these.',
-  bodyEncoding: 'This must be "json", "text" or "base64".',
-  onSuccess: DESTINATION_DETAIL,
-  onFailure: DESTINATION_DETAIL,
-  'retry/jitter': 'This must be "none", "equal" or "full".',
-  'retry/statuses': 'This must be a status, a class or a range of them, from 300 to 599: 503, "5xx" or "502-599".',
 }

@@ -97,6 +97,8 @@ export interface DeadLetter {
 
 /** Which invocations to list; all that is given must hold. */
 export interface InvocationQuery {
+  /** Whose; left out for the operator's own. */
+  readonly tenant?: string
   readonly states?: readonly InvocationState[]
   /** A URL, whose query does not matter, or an origin alone (`https://host`), for everything there. */
   readonly target?: string
@@ -127,8 +129,6 @@ export interface InvocationCounts {
   readonly byState: Readonly<Record<InvocationState, number>>
   /** What was asked and is not forgotten. */
   readonly directives: number
-  /** When the oldest one that is `queued` was created. */
-  readonly oldestWaitingAtMs?: number
   /** Since when the one waits that has been `queued` for the longest. */
   readonly queuedSinceMs?: number
   /** When the next one that is scheduled or retrying is due. */

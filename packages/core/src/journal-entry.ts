@@ -31,6 +31,7 @@ export interface JournalEntry extends Children {
   readonly method?: string
   readonly correlationId?: string
   readonly parent?: string
+  readonly tenant?: string
   /** How many attempts before this one, of its generation, were answered; left out for none. */
   readonly answered?: number
   readonly startedAtMs?: number
@@ -69,6 +70,7 @@ const schema = Compile(
     method: Text,
     correlationId: Text,
     parent: Text,
+    tenant: Text,
     answered: Type.Optional(Type.Integer()),
     startedAt: Text,
     durationMs: Type.Optional(Type.Number()),
@@ -118,6 +120,7 @@ export function journalEntryOf(call: Call, what: Happening, outcome: Outcome | u
   if (tick) entry.tick = tick
   if (call.correlationId !== undefined) entry.correlationId = call.correlationId
   if (call.parent !== undefined) entry.parent = call.parent
+  if (call.tenant !== undefined) entry.tenant = call.tenant
   if (call.answered !== undefined) entry.answered = call.answered
   if (outcome) {
     entry.startedAtMs = outcome.startedAtMs
@@ -184,6 +187,7 @@ export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
       method: entry.method,
       correlationId: entry.correlationId,
       parent: entry.parent,
+      tenant: entry.tenant,
       answered: entry.answered,
       startedAt: startedAtMs === undefined ? undefined : formatInstant(startedAtMs),
       durationMs: entry.durationMs,

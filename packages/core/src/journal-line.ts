@@ -19,6 +19,7 @@ export interface JournalLine extends Children {
   readonly method?: string
   readonly correlationId?: string
   readonly parent?: string
+  readonly tenant?: string
   readonly answered?: number
   readonly startedAt?: string
   readonly durationMs?: number
@@ -44,6 +45,7 @@ export interface JournalPeek {
   readonly target: string | undefined
   readonly correlationId: string | undefined
   readonly parent: string | undefined
+  readonly tenant: string | undefined
   /** The bytes of the first line, and of the two parts that stand behind it. */
   readonly lineBytes: number
   readonly responseBytes: number
@@ -56,7 +58,7 @@ const ID_LENGTH_MAX = 256
 
 // How encodeJournalEntry begins and ends a line.
 const START =
-  /^\{"v":1,"id":"([^"\\]+)","generation":(\d+),"attempt":(\d+),"state":"([a-z]+)","at":"([^"\\]+)","acceptedAt":"([^"\\]+)"(,"tick":\{[^{}]*\})?(?:,"target":"([^"\\]+)")?(?:,"method":"[^"\\]+")?(?:,"correlationId":"([^"\\]+)")?(?:,"parent":"([^"\\]+)")?,"(?!tick"|target"|method"|correlationId"|parent")/
+  /^\{"v":1,"id":"([^"\\]+)","generation":(\d+),"attempt":(\d+),"state":"([a-z]+)","at":"([^"\\]+)","acceptedAt":"([^"\\]+)"(,"tick":\{[^{}]*\})?(?:,"target":"([^"\\]+)")?(?:,"method":"[^"\\]+")?(?:,"correlationId":"([^"\\]+)")?(?:,"parent":"([^"\\]+)")?(?:,"tenant":"([^"\\]+)")?,"(?!tick"|target"|method"|correlationId"|parent"|tenant")/
 const END = /"responseBytes":(\d+),"recordBytes":(\d+),"bytes":\d+\}$/
 const END_CHARACTERS = 80
 
@@ -81,6 +83,7 @@ export function peekJournal(record: Uint8Array): JournalPeek | undefined {
     target: start[8],
     correlationId: start[9],
     parent: start[10],
+    tenant: start[11],
     lineBytes,
     responseBytes: Number(end[1]),
     recordBytes: Number(end[2]),
@@ -126,10 +129,10 @@ export function retryOf({ answered = 0, response, since }: JournalLine): Pick<Ca
 function peekWhole(record: Uint8Array, lineBytes: number): JournalPeek | undefined {
   const line = readJournalLine(record)
   if (typeof line !== 'object' || line === null) return undefined
-  const { acceptedAt, at, attempt, correlationId, generation, id, parent, state, target } = line
+  const { acceptedAt, at, attempt, correlationId, generation, id, parent, state, target, tenant } = line
   const { recordBytes, responseBytes } = line
   return {
-    ...{ id, generation, attempt, state, target, correlationId, parent, responseBytes, recordBytes },
+    ...{ id, generation, attempt, state, target, correlationId, parent, tenant, responseBytes, recordBytes },
     atMs: Date.parse(at),
     acceptedAtMs: Date.parse(acceptedAt),
     isTick: line.tick !== undefined,

@@ -7,6 +7,21 @@ const DAY_MS = 86_400_000
  * Sizes in bytes and times in milliseconds stand in the name.
  */
 export const LIMITS = {
+  /** The first line of a request to the API and its headers: what Node takes by default. */
+  requestHeadBytesMax: 16 * KIB,
+  /** A call of ours that comes in again has ours besides those of its instruction. */
+  requestHeadersMax: 200,
+  /** Of the JSON of a request. Reading takes any depth, and much memory for each; writing it again recurs. */
+  jsonDepthMax: 1_000,
+  /** Of all requests that are on their way in. One tenant alone has half of it. */
+  bodiesBytesMax: 256 * MIB,
+  requestMsMax: 60_000,
+  answerMsMax: 60_000,
+  keepAliveMsMax: 72_000,
+  /** Requests that wait for something to become of an invocation, or of a ping. One tenant alone has half of the places. */
+  waitingRequestsMax: 2_000,
+  /** Cancellations and moves, which listeners keep in memory. One tenant alone has half of the places. */
+  pendingChangesMax: 200_000,
   /** A URL after its query was appended. Servers commonly refuse longer ones. */
   urlBytesMax: 8 * KIB,
   methodLengthMax: 32,
@@ -35,6 +50,8 @@ export const LIMITS = {
   depthMax: 8,
   /** An instruction as a record, its body included, unless the stream takes less. */
   recordBytesMax: MIB,
+  /** The first line of a target's response and its headers. */
+  responseHeadBytesMax: 16 * KIB,
   /** Response headers kept in the journal. */
   responseHeaderBytesMax: 8 * KIB,
   idempotencyKeyLengthMax: 256,

@@ -1,12 +1,13 @@
 import { Compile } from 'typebox/schema'
 import { type FieldError, PosthasteError } from './errors.js'
-import { type CallContent, parseInstruction, schemaErrors } from './instruction.js'
+import { type CallContent, parseInstruction } from './instruction.js'
 import { InstructionSchema } from './instruction-schema.js'
 import { Type } from './json-schema.js'
 import type { Schedule } from './schedule.js'
 import { readTiming } from './schedule-codec.js'
 import { timingFields } from './schedule-schema.js'
 import { nextTimeMs } from './schedule-times.js'
+import { schemaErrors } from './schema-errors.js'
 
 const Closed = { additionalProperties: false } as const
 
@@ -34,7 +35,7 @@ export type ScheduleContent = CallContent & { readonly schedule: Schedule }
 
 /** Checks a schedule as a client sent it. It begins at `nowMs`. @throws PosthasteError with every wrong field in `fields` */
 export function parseSchedule(input: unknown, nowMs: number): ScheduleContent {
-  if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema.Errors(input)))
+  if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema, input))
   const errors: FieldError[] = []
   const timing = readTiming(input, nowMs, '', errors)
   const content = readInstruction(input.instruction, nowMs, errors)

@@ -24,6 +24,8 @@ export interface ScheduleEnd {
 
 /** Which schedules to list. */
 export interface ScheduleQuery {
+  /** Whose; left out for the operator's own. */
+  readonly tenant?: string
   readonly states?: readonly ScheduleState[]
   /** `next` of the page before. */
   readonly cursor?: string

@@ -1,4 +1,5 @@
 import type { FieldError } from './errors.js'
+import { Known } from './known.js'
 import { LIMITS } from './limits.js'
 
 export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>
@@ -33,20 +34,11 @@ export function checkUrl(text: string, query: Query | undefined, pointer: string
   const href = query ? withQuery(url, query) : url.href
   if (href.length > LIMITS.urlBytesMax)
     return fail(`A URL may have ${LIMITS.urlBytesMax} bytes, its query included; this one has ${href.length}.`)
-  if (!query) remember(text, href)
-  return href
+  return query ? href : known.set(text, href)
 }
 
 /** What URLs became: most are called again and again, and reading one costs more than all else of an instruction. */
-const known = new Map<string, string>()
-const KNOWN_MAX = 1_000
-const KNOWN_LENGTH_MAX = 256
-
-function remember(text: string, href: string): void {
-  if (text.length > KNOWN_LENGTH_MAX) return
-  if (known.size >= KNOWN_MAX) known.clear()
-  known.set(text, href)
-}
+const known = new Known<string>()
 
 /** The part of a checked URL up to its path: `https://api.example.com:8443`. */
 export function originOf(url: string): string {

@@ -206,6 +206,8 @@ const policy = fc.record<Partial<RetryPolicy>>(
 ) as fc.Arbitrary<Partial<RetryPolicy>>
 const calledDestination = fc.record({ url: calledUrl, format: fc.constantFrom('record', 'cloudevents') })
 
+const tenant = fc.stringMatching(/^[A-Za-z0-9._:@-]{1,64}$/)
+
 /** Calls that a stream may hold at NOW_MS. */
 export const validCall = fc.record(
   {
@@ -214,6 +216,7 @@ export const validCall = fc.record(
     attempt: fc.integer({ min: 1, max: 100 }),
     acceptedAtMs: instant(-400, 0),
     parent: id,
+    tenant,
     move: fc.maxSafeNat(),
     depth: fc.integer({ min: 0, max: 8 }),
     target: calledUrl,
@@ -253,6 +256,7 @@ export const validJournalEntry = fc.record(
     method,
     correlationId,
     parent: id,
+    tenant,
     startedAtMs: instant(0, 1),
     durationMs: fc.double({ min: 0, max: 1e7, noNaN: true }).map((ms) => ms + 0),
     listener: anyText,
@@ -273,6 +277,7 @@ export const validJournalEntry = fc.record(
 export const validDirective = fc.record(
   {
     id,
+    tenant,
     generation: fc.integer({ min: 1, max: 1_000_000 }),
     attempt: fc.integer({ min: 1, max: 100 }),
     kind: fc.constantFrom('cancel', 'move', 'pause', 'resume'),

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ERRORS, type FieldError, PosthasteError } from '../src/index.js'
 
-const STATUSES = [0, 400, 404, 405, 408, 409, 413, 415, 422, 500, 503]
+const STATUSES = [0, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503]
 
 t.test('the table of errors', async (t) => {
   t.ok(Object.keys(ERRORS).length > 30)
@@ -9,7 +9,9 @@ t.test('the table of errors', async (t) => {
     t.match(code, /^[a-z]+(-[a-z]+)*$/, `${code} is kebab-case`)
     t.match(entry.title, /^[A-Z].*[^.]\.$/, `${code} has a sentence for a title`)
     t.ok(STATUSES.includes(entry.status), `${code} has status ${entry.status}`)
-    if (entry.status > 0) t.equal(entry.retriable, entry.status >= 500, `${code}: only our own faults pass`)
+    const passes = entry.status === 429 || entry.status >= 500
+    if (entry.status > 0)
+      t.equal(entry.retriable, passes, `${code}: only our own faults pass, and what comes too often`)
   }
 })
 

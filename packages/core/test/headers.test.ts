@@ -37,11 +37,19 @@ t.test('illegal values', async (t) => {
 
 t.test('headers of the connection are refused in any case, whoever asks', async (t) => {
   const names = ['connection', 'content-length', 'expect', 'host', 'keep-alive', 'proxy-authenticate', 'te', 'trailer']
-  names.push('proxy-authorization', 'proxy-connection', 'transfer-encoding', 'upgrade')
+  names.push('proxy-authorization', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings')
   for (const name of names.flatMap((lower) => [lower, lower.toUpperCase()])) {
     for (const ownAllowed of [false, true])
       t.match(check({ [name]: '1' }, ownAllowed).errors, [{ pointer: `/headers/${name}`, code: 'forbidden-header' }])
   }
+})
+
+t.test('what a server may take for such a header is refused too', async (t) => {
+  for (const name of ['content_length', 'Transfer.Encoding', 'posthaste_id', 'Posthaste_', 'POSTHASTE.STATE']) {
+    for (const ownAllowed of [false, true])
+      t.match(check({ [name]: '1' }, ownAllowed).errors, [{ pointer: `/headers/${name}`, code: 'forbidden-header' }])
+  }
+  t.strictSame(check({ HOST_: '1', x_forwarded_for: '1' }).errors, [], 'that is another name')
 })
 
 t.test('our own headers are for records', async (t) => {

@@ -25,12 +25,13 @@ t.test('a peek says the same as the whole', async (t) => {
   const anyEntry = fc.tuple(validJournalEntry, fc.constantFrom('succeeded', 'scheduled', 'running', 'cancelled'))
   holds(t, 'peek', 2_000, anyEntry, ([valid, state]) => {
     const value = encodeJournalEntry({ ...valid, state })
-    const { acceptedAtMs, atMs, attempt, correlationId, generation, id, record, responseBody, target, tick, parent } =
+    const { acceptedAtMs, atMs, attempt, generation, id, record, responseBody, tick, ...others } =
       decodeJournalEntry(value)
+    const { correlationId, parent, target, tenant } = others
     const sizes = { responseBytes: responseBody.length, recordBytes: record.length }
     const lineBytes = value.length - 1 - responseBody.length - record.length
     const of = { id, generation, attempt, state, atMs, acceptedAtMs, isTick: tick !== undefined }
-    const expected = { ...of, target, correlationId, parent, lineBytes, ...sizes }
+    const expected = { ...of, target, correlationId, parent, tenant, lineBytes, ...sizes }
     assert.deepEqual(peekJournal(value), expected)
   })
 })
