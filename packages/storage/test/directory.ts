@@ -7,5 +7,5 @@ export function makeDirectory(): string {
 }
 
 export function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true })
+  rmSync(directory, { recursive: true, force: true })
 }

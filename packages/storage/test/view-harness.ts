@@ -8,6 +8,7 @@ import {
   type Happening,
   journalEntryOf,
   type Outcome,
+  type Sealer,
 } from '@posthaste/core'
 import type { Test } from 'tap'
 import {
@@ -31,9 +32,14 @@ export interface OpenedView {
 }
 
 /** A view in a directory of its own, or in a given one. */
-export function openView(t: Test, retention: Partial<ViewRetention> = {}, directory = makeDirectory()): OpenedView {
+export function openView(
+  t: Test,
+  retention: Partial<ViewRetention> = {},
+  directory = makeDirectory(),
+  sealer?: Sealer,
+): OpenedView {
   const environment = new Environment({ directory, file: 'view.lmdb', reserveBytes: 0 })
-  const view = new InvocationView({ environment, retention: { ...FOR_EVER, ...retention } })
+  const view = new InvocationView({ environment, retention: { ...FOR_EVER, ...retention }, ...(sealer && { sealer }) })
   const close = (): Promise<void> => environment.close()
   t.teardown(async () => {
     await close()

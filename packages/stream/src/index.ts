@@ -15,6 +15,7 @@ export type {
 } from './consumer.js'
 export { KeptOffset } from './kept-offset.js'
 export { LOG_NAMES, type LogName, type NewRecord, type StoredRecord, type Turn } from './record.js'
+export { SealedStream } from './sealed-stream.js'
 export type {
   Followed,
   FollowOptions,

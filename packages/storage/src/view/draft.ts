@@ -11,6 +11,7 @@ import {
   standingOfCall,
   standingOfDirective,
   standingOfEntry,
+  tenantOfLine,
 } from '@posthaste/core'
 import { decodeAttempts, encodeAttempts, withAttempt } from './attempts.js'
 import { type Hashes, hashesOf } from './hashes.js'
@@ -30,8 +31,13 @@ export interface Draft {
  * Decides what becomes of a row, or of none, by what a batch tells of its invocation and by the directive that stands;
  * undefined if there is still nothing to show. What is told again changes nothing.
  */
-export function decideDraft(before: Row | undefined, told: Told, directive: Directive | undefined): Draft | undefined {
-  const drafting = new Drafting(before ?? NEW_ROW)
+export function decideDraft(
+  before: Row | undefined,
+  told: Told,
+  directive: Directive | undefined,
+  tenantOf: (name: string) => number,
+): Draft | undefined {
+  const drafting = new Drafting(before ?? NEW_ROW, tenantOf)
   for (const entry of told.entries) drafting.addEntry(entry)
   for (const call of told.calls) drafting.addCall(call, directive)
   if (directive) drafting.addDirective(directive)
@@ -42,11 +48,14 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 class Drafting {
   readonly #row: Mutable<Row>
+  /** The number of a tenant. */
+  readonly #tenantOf: (name: string) => number
   #record: Uint8Array | undefined
   #responseBody: Uint8Array | undefined
 
-  constructor(before: Row) {
+  constructor(before: Row, tenantOf: (name: string) => number) {
     this.#row = { ...before }
+    this.#tenantOf = tenantOf
   }
 
   draft(): Draft | undefined {
@@ -56,8 +65,10 @@ class Drafting {
   }
 
   addEntry(entry: ToldEntry): void {
+    if (this.#isOfAnother(entry.tenant)) return
     if (entry.state === 'scheduled' || entry.state === 'running') this.#addNote(entry)
     else this.#addTurnEnd(entry)
+    this.#row.tenant = this.#tenantOf(entry.tenant)
     this.#describe(entry.acceptedAtMs, entry)
     if (entry.recordBytes > 0) this.#takeHead(recordOf(entry), entry.generation, HEAD_SOURCES.journal)
   }
@@ -70,9 +81,10 @@ class Drafting {
       return
     }
     const call = told.call ?? readCall(told.record)
-    if (!call) return
+    if (!call || this.#isOfAnother(call.tenant ?? '')) return
     if (!this.#isKnown && directive && isLeftOver(call, told.record.appendedAtMs, directive)) return
     this.#row.standing = joinStandings(this.#row.standing, standingOfCall(call, told.record.appendedAtMs))
+    this.#row.tenant = this.#tenantOf(call.tenant ?? '')
     this.#describe(call.acceptedAtMs, hashesOf(call))
     const record = ownRecord({ ...told, call })
     this.#takeHead(record, call.generation, HEAD_SOURCES.calls)
@@ -86,6 +98,11 @@ class Drafting {
 
   get #isKnown(): boolean {
     return this.#row.standing.generation > 0
+  }
+
+  /** Other producers may give one id to what is of several tenants: none is shown what is of another. */
+  #isOfAnother(tenant: string): boolean {
+    return this.#isKnown && this.#row.tenant !== this.#tenantOf(tenant)
   }
 
   #addNote(entry: ToldEntry): void {
@@ -160,7 +177,7 @@ class Drafting {
     const row = this.#row
     if (generation < row.headGeneration || (generation === row.headGeneration && source <= row.headSource)) return
     const line = callLineOf(record)
-    if (!line) return
+    if (!line || this.#isOfAnother(tenantOfLine(line))) return
     row.head = line
     row.headGeneration = generation
     row.headSource = source

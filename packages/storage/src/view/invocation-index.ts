@@ -4,22 +4,27 @@ import { TIME_BYTES, UUID_KEY_BYTES, writeTime } from './keys.js'
 import type { Facets } from './row.js'
 
 /**
- * By what invocations are found; a table for each. A key is a u32 hash, a u8 state, a time and an id: what has one thing in
- * common, and one state, lies together in the order of creation. `due` is for what waits: what is put off, in the order in
- * which it is due, and what is queued, in the order in which it came.
+ * By what invocations are found; a table for each. A key is the u32 number of a tenant, a u32 hash, a u8 state, a time and an
+ * id: what of a tenant has one thing in common, and one state, lies together in the order of creation. `due` is for what
+ * waits, whosever it is: what is put off, in the order in which it is due, and what is queued, in the order in which it came.
  */
 const INDEX_KINDS = ['any', 'origin', 'target', 'correlation', 'parent', 'due'] as const
 type IndexKind = (typeof INDEX_KINDS)[number]
 
-const PREFIX_BYTES = 5
+const HASH_AT = 4
+const STATE_AT = 8
+const PREFIX_BYTES = 9
+/** In the place of a tenant's number. */
+const ANYBODY = 0
 const NOTHING = Buffer.alloc(0)
 
 /** Where an invocation stands in every list: its time of creation, then its id, as bytes. */
 export type Place = Buffer
 
-/** What a list is read from: that which was found under `hash`, from `below` on downwards to `from`. */
+/** What a list is read from: that which was found of a tenant under `hash`, from `below` on downwards to `from`. */
 export interface IndexRange {
   readonly kind: Exclude<IndexKind, 'due'>
+  readonly tenant: number
   readonly hash: number
   readonly states: readonly InvocationState[]
   /** What stands there is not read. */
@@ -56,9 +61,9 @@ export class InvocationIndex {
   }
 
   /** The places of a range, newest first. */
-  *newestFirst({ below, fromMs, hash, kind, states }: IndexRange): Generator<Place> {
+  *newestFirst({ below, fromMs, hash, kind, states, tenant }: IndexRange): Generator<Place> {
     const ranges = states.map((state) => {
-      const prefix = prefixOf(hash, state)
+      const prefix = prefixOf(tenant, hash, state)
       const start = Buffer.concat([prefix, below ?? Buffer.alloc(TIME_BYTES + 1, 0xff)])
       const end = Buffer.concat([prefix, fromMs === undefined ? NOTHING : placeOf(fromMs)])
       return this.tables[kind].getKeys({ start, end, reverse: true })[Symbol.iterator]()
@@ -66,18 +71,19 @@ export class InvocationIndex {
     for (const place of merged(ranges)) if (!below?.equals(place)) yield place
   }
 
-  /** When the oldest one of a state was created. */
-  oldestMs(state: InvocationState): number | undefined {
-    return firstMs(this.tables.any, prefixOf(0, state))
+  /** When the oldest one of a state was created, of what is of some tenants. */
+  oldestMs(state: InvocationState, tenants: readonly number[]): number | undefined {
+    const times = tenants.flatMap((tenant) => firstMs(this.tables.any, prefixOf(tenant, 0, state)) ?? [])
+    return times.length > 0 ? Math.min(...times) : undefined
   }
 
   nextDueMs(): number | undefined {
-    return firstMs(this.tables.due, prefixOf(0, 'scheduled'))
+    return firstMs(this.tables.due, prefixOf(ANYBODY, 0, 'scheduled'))
   }
 
   /** When the one came that has been queued for the longest. */
   firstQueuedMs(): number | undefined {
-    return firstMs(this.tables.due, prefixOf(0, 'queued'))
+    return firstMs(this.tables.due, prefixOf(ANYBODY, 0, 'queued'))
   }
 }
 
@@ -98,6 +104,10 @@ export function placeOf(createdAtMs: number, id: Buffer = NOTHING): Place {
 /** The `idKey` in a place. */
 export function idKeyOf(place: Place): Buffer {
   return place.subarray(TIME_BYTES)
+}
+
+function tenantIn(kind: IndexKind, { tenant }: Facets): number {
+  return kind === 'due' ? ANYBODY : tenant
 }
 
 function hashIn(kind: IndexKind, facets: Facets): number {
@@ -132,21 +142,22 @@ const scratch = Buffer.allocUnsafeSlow(PREFIX_BYTES + TIME_BYTES + UUID_KEY_BYTE
 function keyOf(kind: IndexKind, facets: Facets, id: Buffer): Buffer {
   const length = PREFIX_BYTES + TIME_BYTES + id.length
   const key = length === scratch.length ? scratch : Buffer.allocUnsafe(length)
-  writePrefix(key, hashIn(kind, facets), stateIn(kind, facets))
+  writePrefix(key, tenantIn(kind, facets), hashIn(kind, facets), stateIn(kind, facets))
   writeTime(timeIn(kind, facets), key, PREFIX_BYTES)
   key.set(id, PREFIX_BYTES + TIME_BYTES)
   return key
 }
 
-function prefixOf(hash: number, state: InvocationState): Buffer {
+function prefixOf(tenant: number, hash: number, state: InvocationState): Buffer {
   const prefix = Buffer.allocUnsafe(PREFIX_BYTES)
-  writePrefix(prefix, hash, state)
+  writePrefix(prefix, tenant, hash, state)
   return prefix
 }
 
-function writePrefix(key: Buffer, hash: number, state: InvocationState): void {
-  key.writeUInt32BE(hash, 0)
-  key[4] = INVOCATION_STATES.indexOf(state)
+function writePrefix(key: Buffer, tenant: number, hash: number, state: InvocationState): void {
+  key.writeUInt32BE(tenant, 0)
+  key.writeUInt32BE(hash, HASH_AT)
+  key[STATE_AT] = INVOCATION_STATES.indexOf(state)
 }
 
 /** The places in several ranges of keys, each newest first, as one. */

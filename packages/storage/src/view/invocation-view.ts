@@ -14,6 +14,7 @@ import {
   retryOf,
   type SchedulePage,
   type ScheduleQuery,
+  type Sealer,
   type ShownSchedule,
   type WaitingTurn,
 } from '@posthaste/core'
@@ -23,7 +24,7 @@ import { Claims } from './claims.js'
 import { idKeyOf, type Place } from './invocation-index.js'
 import { idKey, idOf } from './keys.js'
 import { decideListing, type Listing, writeCursor } from './listing.js'
-import { decodeRow, facetsOf, peekHashes, type Row } from './row.js'
+import { decodeRow, facetsOf, peekHashes, peekTenant, type Row } from './row.js'
 import { keptResponse, shownInvocation } from './shown.js'
 import { readTally } from './tally.js'
 import { Gathering, readCall } from './told.js'
@@ -42,6 +43,8 @@ export interface ViewOptions {
   /** With a file of its own, for a file has one writer at a time: what projects must not hold up what accepts. */
   readonly environment: Environment
   readonly retention: ViewRetention
+  /** Seals what is kept of invocations; it is not sealed if left out. */
+  readonly sealer?: Sealer
 }
 
 /**
@@ -54,10 +57,13 @@ export class InvocationView {
   readonly #retention: ViewRetention
   readonly #tables: ViewTables
 
-  constructor({ environment, retention }: ViewOptions) {
+  /** @throws PosthasteError `invalid-configuration` if what stands here is sealed, and there are no keys */
+  constructor({ environment, retention, sealer }: ViewOptions) {
     this.#environment = environment
     this.#retention = retention
-    this.#tables = new ViewTables(environment)
+    this.#tables = new ViewTables(environment, sealer)
+    if (!sealer && this.#tables.isSealed)
+      throw new PosthasteError('invalid-configuration', 'The view is sealed: POSTHASTE_KEYS must name its keys.')
   }
 
   /** Up to where a log was applied: where to follow it from; undefined for its start. */
@@ -93,10 +99,11 @@ export class InvocationView {
     return applyRetention(this.#environment, this.#tables, this.#retention, nowMs)
   }
 
-  /** Empties a view that another version wrote in another form. For whoever projects, before anything else. */
+  /** For whoever projects, before anything else: empties a view that another version wrote in another form. */
   async prepare(): Promise<void> {
     this.#environment.refresh()
     if (!this.#tables.isReadable) await this.#tables.clear()
+    await this.#tables.markSealed()
   }
 
   /** Forgets everything, positions too, so that it is projected once more. */
@@ -104,8 +111,9 @@ export class InvocationView {
     return this.#tables.clear()
   }
 
-  get(id: string): Invocation | undefined {
-    const row = this.#row(id)
+  /** With a tenant only what is his: of what is another's only that is read. */
+  get(id: string, tenant?: string): Invocation | undefined {
+    const row = this.#row(id, tenant)
     return row && shownInvocation(id, row, this.#tables.directive(idKey(id)))
   }
 
@@ -158,10 +166,12 @@ export class InvocationView {
   list(query: InvocationQuery): InvocationPage {
     const listing = decideListing(query)
     this.#environment.refresh()
+    const tenant = this.#tables.tenants.numberOf(query.tenant ?? '')
+    if (tenant === undefined) return { items: [] }
     const items: Invocation[] = []
     let lookedAt = 0
     let last: Place | undefined
-    for (const place of this.#tables.index.newestFirst(listing.range)) {
+    for (const place of this.#tables.index.newestFirst({ ...listing.range, tenant })) {
       if (last && (items.length >= query.limit || lookedAt >= LOOKED_AT_MAX)) return { items, next: writeCursor(last) }
       const invocation = this.#matching(idKeyOf(place), listing)
       if (invocation) items.push(invocation)
@@ -171,10 +181,11 @@ export class InvocationView {
     return { items }
   }
 
-  schedule(id: string): ShownSchedule | undefined {
+  /** With a tenant as `get`. */
+  schedule(id: string, tenant?: string): ShownSchedule | undefined {
     if (!isKey(id)) return undefined
     this.#environment.refresh()
-    return this.#tables.schedules.get(idKey(id))
+    return this.#tables.schedules.get(idKey(id), tenant)
   }
 
   /** A page of schedules, as `list`. @throws PosthasteError `invalid-query` */
@@ -187,7 +198,6 @@ export class InvocationView {
     this.#environment.refresh()
     const { accepted, byState, directives, ended } = readTally(this.#tables.meta)
     const { index } = this.#tables
-    const oldestWaitingAtMs = index.oldestMs('queued')
     const queuedSinceMs = index.firstQueuedMs()
     const nextDueAtMs = index.nextDueMs()
     return {
@@ -195,16 +205,42 @@ export class InvocationView {
       ended,
       byState,
       directives,
-      ...(oldestWaitingAtMs !== undefined && { oldestWaitingAtMs }),
       ...(queuedSinceMs !== undefined && { queuedSinceMs }),
       ...(nextDueAtMs !== undefined && { nextDueAtMs }),
     }
   }
 
-  #row(id: string): Row | undefined {
+  /** When the oldest one that is `queued` was created. Takes a look for each tenant of whom something is open. */
+  oldestWaitingAtMs(): number | undefined {
+    this.#environment.refresh()
+    const { index, tenants } = this.#tables
+    return index.oldestMs('queued', tenants.open.tenants())
+  }
+
+  /** How many invocations and schedules of a tenant go on. */
+  openOf(tenant: string): number {
+    this.#environment.refresh()
+    const { tenants } = this.#tables
+    return tenants.open.of(tenants.numberOf(tenant))
+  }
+
+  /** How many directives stand: of a tenant, and of the others. */
+  directivesOf(tenant: string): { readonly own: number; readonly others: number } {
+    this.#environment.refresh()
+    const { meta, tenants } = this.#tables
+    const own = tenants.directives.of(tenants.numberOf(tenant))
+    return { own, others: readTally(meta).directives - own }
+  }
+
+  #row(id: string, tenant?: string): Row | undefined {
     if (!isKey(id)) return undefined
     this.#environment.refresh()
-    return this.#tables.row(idKey(id))
+    const bytes = this.#tables.rows.get(idKey(id))
+    return bytes && this.#isOf(bytes, tenant) ? decodeRow(bytes) : undefined
+  }
+
+  #isOf(row: Buffer, tenant: string | undefined): boolean {
+    return tenant === undefined || peekTenant(row) === this.#tables.tenants.numberOf(tenant)
   }
 
   #matching(id: Buffer, { matches, mayMatch }: Listing): Invocation | undefined {

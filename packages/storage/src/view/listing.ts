@@ -15,7 +15,7 @@ const PLACE_BYTES_MAX = 1_024
 
 /** What a page is read from, and what of it belongs there. */
 export interface Listing {
-  readonly range: IndexRange
+  readonly range: Omit<IndexRange, 'tenant'>
   /** Whether a row can belong there: false is certain. */
   mayMatch(hashes: Hashes): boolean
   matches(invocation: Invocation): boolean

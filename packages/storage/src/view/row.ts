@@ -6,6 +6,8 @@ import type { Hashes } from './hashes.js'
  * read when they are shown.
  */
 export interface Row extends Hashes {
+  /** The number of whose it is, as `Tenants` has it; 0 before anything was told. */
+  readonly tenant: number
   readonly standing: Standing
   /** The earliest that was told. */
   readonly createdAtMs: number
@@ -38,6 +40,7 @@ const NONE = new Uint8Array(0)
 
 /** A row of which nothing was told yet. */
 export const NEW_ROW: Row = {
+  tenant: 0,
   standing: { generation: 0, attempt: 0, move: 0, queuedAtMs: 0, dueMs: 0, runningAtMs: 0, ended: undefined },
   createdAtMs: Number.POSITIVE_INFINITY,
   origin: 0,
@@ -58,6 +61,7 @@ export const NEW_ROW: Row = {
 
 /** What of a row is in the indexes, in a form that is read without the rest. */
 export interface Facets extends Hashes {
+  readonly tenant: number
   readonly state: InvocationState
   readonly createdAtMs: number
   /** When it is due, of what is scheduled or retrying; 0 for anything else. */
@@ -66,15 +70,16 @@ export interface Facets extends Hashes {
   readonly queuedAtMs: number
 }
 
-export function facetsOf({ correlation, createdAtMs, origin, parent, standing, target }: Row): Facets {
+export function facetsOf({ correlation, createdAtMs, origin, parent, standing, target, tenant }: Row): Facets {
   const state = stateOf(standing)
   const dueMs = state === 'scheduled' || state === 'retrying' ? standing.dueMs : 0
   const queuedAtMs = state === 'queued' ? standing.queuedAtMs : 0
-  return { state, createdAtMs, origin, target, correlation, parent, dueMs, queuedAtMs }
+  return { tenant, state, createdAtMs, origin, target, correlation, parent, dueMs, queuedAtMs }
 }
 
 /** A row on disk: what is fixed, little-endian, then the lines behind one another. */
-const HEADER_BYTES = 106
+const TENANT_AT = 106
+const HEADER_BYTES = 110
 
 /** Where rows are encoded: each is copied before the next one. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
@@ -107,6 +112,7 @@ export function encodeRow(row: Row): Buffer {
   bytes.writeDoubleLE(standing.runningAtMs, 86)
   bytes.writeDoubleLE(standing.ended?.atMs ?? 0, 94)
   bytes.writeUInt32LE(row.parent, 102)
+  bytes.writeUInt32LE(row.tenant, TENANT_AT)
   let at = HEADER_BYTES
   for (const part of [head, entry, answered, attempts]) {
     if (part.length > 0) bytes.set(part, at)
@@ -122,6 +128,7 @@ export function decodeRow(bytes: Buffer): Row {
   const answeredAt = entryAt + bytes.readUInt32LE(46)
   const attemptsAt = answeredAt + bytes.readUInt32LE(50)
   return {
+    tenant: peekTenant(bytes),
     origin: bytes.readUInt32LE(2),
     target: bytes.readUInt32LE(6),
     correlation: bytes.readUInt32LE(10),
@@ -157,6 +164,11 @@ export function peekHashes(bytes: Buffer): Hashes {
     correlation: bytes.readUInt32LE(10),
     parent: bytes.readUInt32LE(102),
   }
+}
+
+/** Whose a row is, as it is on disk. */
+export function peekTenant(bytes: Buffer): number {
+  return bytes.readUInt32LE(TENANT_AT)
 }
 
 function stateAt(bytes: Buffer): InvocationState {

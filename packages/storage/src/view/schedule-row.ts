@@ -48,8 +48,12 @@ export function rowOfEntry(value: Uint8Array): ScheduleRow | undefined {
   return tick && afterEntry(tick, entry)
 }
 
-/** What two records tell, in any order, and however often: an end counts, or else the later tick. */
+/**
+ * What two records tell, in any order, and however often: an end counts, or else the later tick. What is of another tenant
+ * than the first tells nothing.
+ */
 export function joinScheduleRows(known: ScheduleRow, told: ScheduleRow): ScheduleRow {
+  if (told.tick.tenant !== known.tick.tenant) return known
   const row = known.end || (!told.end && !isLater(told.tick, known.tick)) ? known : told
   const firedMs = Math.max(known.tick.schedule.firedMs ?? 0, told.tick.schedule.firedMs ?? 0)
   if (firedMs === (row.tick.schedule.firedMs ?? 0)) return row

@@ -11,24 +11,39 @@ import {
 import type { Table } from '../environment.js'
 import { idOf } from './keys.js'
 import { decodeScheduleRow, encodeScheduleRow, joinScheduleRows, type ScheduleRow } from './schedule-row.js'
+import type { ValueTable } from './sealed-table.js'
+import { numberKey, type Tenants } from './tenants.js'
 
 /** Rows that a page looks at. */
 const LOOKED_AT_MAX = 500
-/** Before and behind all keys. */
+/** Before and behind all ids. */
 const FIRST = Buffer.alloc(1)
 const LAST = Buffer.alloc(1, 0xff)
+const NOTHING = Buffer.alloc(0)
 
 /** The schedules that a view knows, under `idKey` of their ids. Methods that end in `Now` are for use inside `Environment.commit`. */
 export class Schedules {
-  readonly #rows: Table<Buffer>
+  readonly #rows: ValueTable
+  /** Under the numbers of tenants, with ids behind them. */
+  readonly #ofTenants: Table<Buffer>
+  readonly #tenants: Tenants
   readonly #directiveOf: (id: Buffer) => Directive | undefined
 
-  constructor(rows: Table<Buffer>, directiveOf: (id: Buffer) => Directive | undefined) {
+  constructor(
+    rows: ValueTable,
+    ofTenants: Table<Buffer>,
+    tenants: Tenants,
+    directiveOf: (id: Buffer) => Directive | undefined,
+  ) {
     this.#rows = rows
+    this.#ofTenants = ofTenants
+    this.#tenants = tenants
     this.#directiveOf = directiveOf
   }
 
-  get(id: Buffer): ShownSchedule | undefined {
+  /** With a tenant only what is his, at no more cost than what is not there. */
+  get(id: Buffer, tenant?: string): ShownSchedule | undefined {
+    if (tenant !== undefined && !this.#isOf(id, tenant)) return undefined
     const row = this.#row(id)
     return row && shownSchedule(row.tick, row.end, this.#directiveOf(id))
   }
@@ -43,12 +58,18 @@ export class Schedules {
   }
 
   /** A page of those that are not deleted. @throws PosthasteError `invalid-query` */
-  list({ cursor, limit, states }: ScheduleQuery): SchedulePage {
+  list({ cursor, limit, states, tenant = '' }: ScheduleQuery): SchedulePage {
     const below = cursor === undefined ? LAST : readCursor(cursor)
+    const number = this.#tenants.numberOf(tenant)
+    if (number === undefined) return { items: [] }
+    const prefix = numberKey(number)
+    const start = Buffer.concat([prefix, below])
+    const end = Buffer.concat([prefix, FIRST])
     const items: ShownSchedule[] = []
     let lookedAt = 0
     let last: Buffer | undefined
-    for (const id of this.#rows.getKeys({ start: below, end: FIRST, reverse: true })) {
+    for (const key of this.#ofTenants.getKeys({ start, end, reverse: true })) {
+      const id = key.subarray(prefix.length)
       if (id.equals(below)) continue
       if (last && (items.length >= limit || lookedAt >= LOOKED_AT_MAX))
         return { items, next: last.toString('base64url') }
@@ -68,6 +89,9 @@ export class Schedules {
     const row = known ? joinScheduleRows(known, told) : told
     if (row === known) return undefined
     this.#rows.putSync(id, encodeScheduleRow(row))
+    const number = this.#tenants.numberOfNow(row.tick.tenant ?? '')
+    if (!known) this.#ofTenants.putSync(Buffer.concat([numberKey(number), id]), NOTHING)
+    this.#tenants.open.addNow([[number, openIn(row) - openIn(known)]])
     return known?.end ? undefined : row.end
   }
 
@@ -75,20 +99,37 @@ export class Schedules {
   forgetDueNow(untilMs: number): Buffer[] {
     const isDue = ({ end, tick }: ScheduleRow): boolean => !end && (tick.notBeforeMs ?? tick.acceptedAtMs) <= untilMs
     const forgotten = [...this.#rows.getKeys()].filter((id) => isDue(this.#row(id) as ScheduleRow))
-    for (const id of forgotten) this.#rows.removeSync(id)
+    for (const id of forgotten) this.#removeNow(id)
     return forgotten
   }
 
   /** Forgets one that ended by this time. */
   removeEndedNow(id: Buffer, untilMs: number): boolean {
     const end = this.#row(id)?.end
-    return end !== undefined && end.atMs < untilMs && this.#rows.removeSync(id)
+    return end !== undefined && end.atMs < untilMs && this.#removeNow(id)
+  }
+
+  #removeNow(id: Buffer): boolean {
+    const row = this.#row(id) as ScheduleRow
+    const number = this.#tenants.numberOfNow(row.tick.tenant ?? '')
+    this.#ofTenants.removeSync(Buffer.concat([numberKey(number), id]))
+    this.#tenants.open.addNow([[number, -openIn(row)]])
+    return this.#rows.removeSync(id)
+  }
+
+  #isOf(id: Buffer, tenant: string): boolean {
+    const number = this.#tenants.numberOf(tenant)
+    return number !== undefined && this.#ofTenants.doesExist(Buffer.concat([numberKey(number), id]))
   }
 
   #row(id: Buffer): ScheduleRow | undefined {
     const bytes = this.#rows.get(id)
     return bytes && decodeScheduleRow(bytes)
   }
+}
+
+function openIn(row: ScheduleRow | undefined): 0 | 1 {
+  return row && !row.end ? 1 : 0
 }
 
 function readCursor(cursor: string): Buffer {

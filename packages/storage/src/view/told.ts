@@ -1,4 +1,13 @@
-import { type Call, decodeCall, type JournalPeek, PosthasteError, peekBearer, peekJournal } from '@posthaste/core'
+import {
+  type Call,
+  decodeCall,
+  isSealed,
+  type JournalPeek,
+  PosthasteError,
+  peekBearer,
+  peekJournal,
+  sealed,
+} from '@posthaste/core'
 import type { Change, LogRecord } from './change.js'
 import { type Hashes, hashesOf } from './hashes.js'
 import { joinScheduleRows, rowOfCall, rowOfEntry, type ScheduleRow } from './schedule-row.js'
@@ -17,7 +26,10 @@ export interface ToldCall {
 }
 
 /** An entry of the journal, with hashes for its words: these would keep all of its text in memory. */
-export interface ToldEntry extends Omit<JournalPeek, 'id' | 'isTick' | 'target' | 'correlationId' | 'parent'>, Hashes {
+export interface ToldEntry
+  extends Omit<JournalPeek, 'id' | 'isTick' | 'target' | 'correlationId' | 'parent' | 'tenant'>,
+    Hashes {
+  readonly tenant: string
   /** The whole record. */
   readonly value: Uint8Array
 }
@@ -28,13 +40,17 @@ export class Gathering {
   readonly schedules = new Map<string, ScheduleRow>()
   readonly control: LogRecord[] = []
   readonly claims: LogRecord[] = []
+  readonly #tenants = new Map<string, string>()
   /** Of all values. */
   readonly bytes: number
 
+  /** @throws PosthasteError `sealed` if there is no key for a value */
   constructor(changes: readonly Change[]) {
     let bytes = 0
     for (const { log, records } of changes) {
       for (const record of records) {
+        // It would be missed for good.
+        if (isSealed(record.value)) throw sealed(record.value)
         bytes += record.value.length
         if (log === 'calls') this.#addCall(record)
         else if (log === 'journal') this.#addEntry(record)
@@ -70,7 +86,7 @@ export class Gathering {
       this.#addSchedule(rowOfEntry(value))
       return
     }
-    const { acceptedAtMs, atMs, attempt, generation, id, lineBytes, recordBytes, responseBytes, state } = peek
+    const { acceptedAtMs, atMs, attempt, generation, id, lineBytes, recordBytes, responseBytes, state, tenant } = peek
     const { correlation, origin, parent, target } = hashesOf(peek)
     this.#of(id, key).entries.push({
       generation,
@@ -85,6 +101,7 @@ export class Gathering {
       target,
       correlation,
       parent,
+      tenant: this.#tenantOf(tenant),
       value,
     })
   }
@@ -94,6 +111,16 @@ export class Gathering {
     const { id } = row.tick
     const known = this.schedules.get(id)
     this.schedules.set(id, known ? joinScheduleRows(known, row) : row)
+  }
+
+  /** One text for each tenant, which keeps none that it was cut out of in memory. */
+  #tenantOf(tenant: string | undefined): string {
+    if (tenant === undefined) return ''
+    const known = this.#tenants.get(tenant)
+    if (known !== undefined) return known
+    const name = Buffer.from(tenant).toString()
+    this.#tenants.set(name, name)
+    return name
   }
 
   /** A text that was cut out of another keeps that one in memory: a key does not. */

@@ -1,12 +1,13 @@
 import {
+  type Directive,
   decodeClaim,
   decodeDirective,
+  isFinalState,
   PENDING_STATES,
   PosthasteError,
   prevails,
   readDirectiveKey,
 } from '@posthaste/core'
-import type { Table } from '../environment.js'
 import type { LogRecord } from './change.js'
 import { Claims } from './claims.js'
 import { type Draft, decideDraft } from './draft.js'
@@ -14,6 +15,7 @@ import { idKeyOf, type Move, type Place } from './invocation-index.js'
 import { idKey } from './keys.js'
 import { MINUTE_MS, minuteOf } from './minutes.js'
 import { encodeRow, type Facets, facetsOf, type Row } from './row.js'
+import type { ValueTable } from './sealed-table.js'
 import { readTally, type Tally, writeTallyNow } from './tally.js'
 import type { Gathering, Told } from './told.js'
 import type { ViewTables } from './view-tables.js'
@@ -28,6 +30,10 @@ export class ViewWriter {
   readonly #tables: ViewTables
   readonly #claims: Claims
   readonly #tally: Tally
+  readonly #tenantOf: (name: string) => number
+  /** By tenant, how many more are open, and how many more directives stand. */
+  readonly #openedBy = new Map<number, number>()
+  readonly #askedBy = new Map<number, number>()
   readonly #endedByMinute = new Map<number, Buffer[]>()
   readonly #claimedByMinute = new Map<number, Buffer[]>()
   #changes: RowChange[] = []
@@ -36,6 +42,7 @@ export class ViewWriter {
     this.#tables = tables
     this.#claims = new Claims(tables)
     this.#tally = readTally(tables.meta)
+    this.#tenantOf = (name) => tables.tenants.numberOfNow(name)
   }
 
   write(gathering: Gathering, claimAgeMs: number): void {
@@ -54,10 +61,8 @@ export class ViewWriter {
 
   /** Removes what goes on and may have come further by this time, for what would tell of it was missed. */
   forgetUntil(ms: number): void {
-    for (let places = this.#pendingBelow(undefined); places.length > 0; places = this.#pendingBelow(places.at(-1))) {
-      for (const place of places) this.#forget(idKeyOf(place), ms)
-      this.#writeChanges()
-    }
+    // Nothing of it is counted before the end.
+    for (const tenant of this.#tables.tenants.open.tenants()) this.#forgetOf(tenant, ms)
     // The journal tells anew, within a day, of those that have not ended.
     for (const id of this.#tables.schedules.forgetDueNow(ms)) this.#claims.forgetInvocation(id)
   }
@@ -87,6 +92,8 @@ export class ViewWriter {
     }
     this.#tables.ended.addNow(this.#endedByMinute, nextNumber)
     this.#tables.claimed.addNow(this.#claimedByMinute, nextNumber)
+    this.#tables.tenants.open.addNow(this.#openedBy)
+    this.#tables.tenants.directives.addNow(this.#askedBy)
     writeTallyNow(this.#tables.meta, this.#tally)
   }
 
@@ -101,9 +108,17 @@ export class ViewWriter {
     return true
   }
 
-  /** Some of what goes on: what lies below a place, or is newest. */
-  #pendingBelow(below: Place | undefined): Place[] {
-    const range = { kind: 'any', hash: 0, states: PENDING_STATES, ...(below && { below }) } as const
+  #forgetOf(tenant: number, ms: number): void {
+    let places = this.#pendingBelow(tenant, undefined)
+    for (; places.length > 0; places = this.#pendingBelow(tenant, places.at(-1))) {
+      for (const place of places) this.#forget(idKeyOf(place), ms)
+      this.#writeChanges()
+    }
+  }
+
+  /** Some of what goes on of a tenant: what lies below a place, or is newest. */
+  #pendingBelow(tenant: number, below: Place | undefined): Place[] {
+    const range = { kind: 'any', tenant, hash: 0, states: PENDING_STATES, ...(below && { below }) } as const
     const places: Place[] = []
     for (const place of this.#tables.index.newestFirst(range)) {
       places.push(place)
@@ -125,13 +140,14 @@ export class ViewWriter {
     const responseBody = row.bodyBytes > 0 ? NONE : undefined
     this.#changes.push({ id, before, after: undefined, row: undefined, record, responseBody })
     this.#tally.byState[before.state] -= 1
+    addTo(this.#openedBy, before.tenant, -openIn(before))
     this.#claims.forgetInvocation(id)
   }
 
   #take(id: Buffer, told: Told): void {
     const stored = this.#tables.row(id)
     const directive = this.#tally.directives > 0 ? this.#tables.directive(id) : undefined
-    const draft = decideDraft(stored, told, directive)
+    const draft = decideDraft(stored, told, directive, this.#tenantOf)
     if (!draft) return
     const before = stored && facetsOf(stored)
     const after = facetsOf(draft.row)
@@ -148,6 +164,7 @@ export class ViewWriter {
     if (before) this.#tally.byState[before.state] -= 1
     else this.#tally.accepted += 1
     this.#tally.byState[after.state] += 1
+    addTo(this.#openedBy, after.tenant, openIn(after) - (before ? openIn(before) : 0))
   }
 
   /** One table after the other: what lies together is written together, in two thirds of the time. */
@@ -170,14 +187,20 @@ export class ViewWriter {
     const id = idKey(of.id)
     const last = this.#tables.directive(id)
     if (value.length === 0) {
-      if (last?.kind === of.kind && directives.removeSync(id)) this.#tally.directives -= 1
+      if (last?.kind === of.kind && directives.removeSync(id)) this.#countDirective(last, -1)
       return
     }
     const directive = readable(decodeDirective, value)
     if (!directive || (last && !prevails(directive, last))) return
     directives.putSync(id, value as Buffer)
-    if (!last) this.#tally.directives += 1
+    if (last) this.#countDirective(last, -1)
+    this.#countDirective(directive, 1)
     gathering.of(of.id)
+  }
+
+  #countDirective({ tenant = '' }: Directive, more: 1 | -1): void {
+    this.#tally.directives += more
+    addTo(this.#askedBy, this.#tenantOf(tenant), more)
   }
 
   /** The first claim counts, until it is too old when the next one comes: so it is for whoever reads the log. */
@@ -197,8 +220,16 @@ type RowChange = Move & { readonly [K in keyof Draft]: Draft[K] | undefined }
 
 const NONE = new Uint8Array(0)
 
+function openIn({ state }: Facets): 0 | 1 {
+  return isFinalState(state) ? 0 : 1
+}
+
+function addTo(counts: Map<number, number>, tenant: number, more: number): void {
+  counts.set(tenant, (counts.get(tenant) ?? 0) + more)
+}
+
 /** `undefined` for no change, and nothing for nothing. */
-function putNow(table: Table<Buffer>, id: Buffer, value: Uint8Array | undefined): void {
+function putNow(table: ValueTable, id: Buffer, value: Uint8Array | undefined): void {
   if (!value) return
   if (value.length > 0) table.putSync(id, value as Buffer)
   else table.removeSync(id)
