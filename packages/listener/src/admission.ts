@@ -4,12 +4,24 @@ import {
   type DecodedCall,
   decideAdmission,
   decodeCall,
+  type EgressPolicy,
+  type ErrorCode,
   type Failure,
   PosthasteError,
   policyOf,
+  targetRefused,
 } from '@posthaste/core'
 import type { StoredRecord, Turn } from '@posthaste/stream'
-import { type Ending, endInvocation, endTooLarge, endUnreadable, type Stamp, turnOf, unreadableId } from './effects.js'
+import {
+  type BirthOptions,
+  type Ending,
+  endInvocation,
+  endTooLarge,
+  endUnreadable,
+  type Stamp,
+  turnOf,
+  unreadableId,
+} from './effects.js'
 import type { ListenerOptions } from './listener-options.js'
 
 /** What a record that was pulled says. */
@@ -17,40 +29,48 @@ export type Reading =
   | { readonly kind: 'call'; readonly decoded: DecodedCall }
   | { readonly kind: 'too-large'; readonly decoded: DecodedCall; readonly ending: Ending }
   | { readonly kind: 'unreadable'; readonly ending: Ending }
-  /** Only a newer version can read it: nothing may pass it. */
-  | { readonly kind: 'newer'; readonly reason: string }
+  /** Only a newer version can read it, or whoever has its key: nothing may pass it. */
+  | { readonly kind: 'newer'; readonly code: ErrorCode; readonly reason: string }
 
 /** What this version can decide. */
 export type Readable = Exclude<Reading, { kind: 'newer' }>
 
 /** Reads a record, whoever wrote it. What cannot be called becomes a dead letter. */
-export function read(record: StoredRecord, recordBytesMax: number, stamp: Stamp): Reading {
+export function read(record: StoredRecord, options: BirthOptions, stamp: Stamp): Reading {
+  const { recordBytesMax } = options
   try {
     const decoded = decodeCall(record.value, record)
     if (record.value.length <= recordBytesMax) return { kind: 'call', decoded }
-    return { kind: 'too-large', decoded, ending: endTooLarge(decoded.call, record, { recordBytesMax }, stamp) }
+    return { kind: 'too-large', decoded, ending: endTooLarge(decoded.call, record, options, stamp) }
   } catch (error) {
     if (!(error instanceof PosthasteError)) throw error
-    if (error.code === 'record-version') return { kind: 'newer', reason: error.message }
-    const failure: Failure = { code: error.code, detail: error.message }
+    const { code } = error
+    if (code === 'record-version' || code === 'sealed') return { kind: 'newer', code, reason: error.message }
+    const failure: Failure = { code, detail: error.message }
     return { kind: 'unreadable', ending: endUnreadable(record, failure, recordBytesMax, stamp) }
   }
 }
 
-/** Decides what is to be done now with a call that was pulled. */
-export function admit(call: Call, { clock, retry }: Pick<ListenerOptions, 'clock' | 'retry'>): Admission {
-  return decideAdmission(call, policyOf(call.retry, retry), clock.now())
+export interface AdmitOptions extends Pick<ListenerOptions, 'clock' | 'retry'> {
+  readonly egress: EgressPolicy
+}
+
+/** Decides what is to be done now with a call that was pulled. Whoever wrote it may not have asked what may be called. */
+export function admit(call: Call, { clock, egress, retry }: AdmitOptions): Admission | { readonly kind: 'refuse' } {
+  const admission = decideAdmission(call, policyOf(call.retry, retry), clock.now())
+  return admission.kind === 'call' && !egress.allowsUrl(call.target) ? { kind: 'refuse' } : admission
 }
 
 /** What follows for a call whose time ran out before it was made. */
-export function endExpired(
-  call: Call,
-  record: StoredRecord,
-  options: Pick<ListenerOptions, 'recordBytesMax'>,
-  stamp: Stamp,
-): Ending {
+export function endExpired(call: Call, record: StoredRecord, options: BirthOptions, stamp: Stamp): Ending {
   const failure: Failure = { code: 'expired', detail: 'Its time had run out before it was called.' }
   return endInvocation(call, record, { state: 'expired', failure }, options, stamp)
+}
+
+/** What follows for a call that may not be made. */
+export function endRefused(call: Call, record: StoredRecord, options: BirthOptions, stamp: Stamp): Ending {
+  const { code, message } = targetRefused()
+  return endInvocation(call, record, { state: 'failed', failure: { code, detail: message } }, options, stamp)
 }
 
 /** The turn of a record. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
-import type { ErrorCode } from '@posthaste/core'
+import { type ErrorCode, PosthasteError } from '@posthaste/core'
 
 /** Codes of undici, Node and OpenSSL, in ours. What is not here is told by its prefix, or is `call-failed`. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -70,6 +70,7 @@ function hasDescriptor(): boolean {
 
 /** Says in our words why a call failed. The detail names the cause, never what was sent. */
 export function classifyCallError(error: unknown): { code: ErrorCode; detail: string } {
+  if (error instanceof PosthasteError) return { code: error.code, detail: error.message }
   const theirs = codeOf(error)
   const code = CODES[theirs] ?? PREFIXES.find(([prefix]) => theirs.startsWith(prefix))?.[1] ?? 'call-failed'
   return { code, detail: `The call failed: ${theirs}.` }

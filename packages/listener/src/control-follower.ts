@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Log } from '@posthaste/core'
+import { isSealed, type Log, PosthasteError, sealed } from '@posthaste/core'
 import type { StoredRecord, Stream } from '@posthaste/stream'
 
 /** No call starts unless it was known so recently that nothing else was asked of it. */
@@ -26,7 +26,8 @@ export class ControlFollower {
   #startedMs = 0
   /** Up to when it is known that nothing more was asked. */
   #asOfMs = Number.NEGATIVE_INFINITY
-  #isFailing = false
+  /** Why it cannot be followed now. */
+  #error: unknown
 
   /** `read` is called with what is read, and with nothing when all was read; `caughtUp` when it is current again. */
   constructor(control: ControlLog, log: Log, read: (records: readonly StoredRecord[]) => void, caughtUp: () => void) {
@@ -48,10 +49,12 @@ export class ControlFollower {
     return performance.now() - this.#asOfMs < KNOWN_WITHIN_MS
   }
 
-  /** Whether it has not been current for long. */
-  get isLost(): boolean {
+  /** What is wrong if it has not been current for long. */
+  get failure(): string | undefined {
     const sinceMs = Math.max(this.#asOfMs, this.#startedMs)
-    return this.#following !== undefined && performance.now() - sinceMs > LOST_AFTER_MS
+    if (!this.#following || performance.now() - sinceMs <= LOST_AFTER_MS) return undefined
+    const reason = this.#error instanceof PosthasteError ? ` ${this.#error.message}` : ''
+    return `What is asked of invocations cannot be read.${reason}`
   }
 
   async stop(): Promise<void> {
@@ -75,10 +78,12 @@ export class ControlFollower {
   /** From the start each time: to read a directive twice changes nothing. */
   async #follow(signal: AbortSignal): Promise<void> {
     for await (const { asOfMs, records } of this.#control.follow('control', 'start', { beats: true, signal })) {
+      // Passed over, it would be missed for good: what was cancelled would be called.
+      for (const { value } of records) if (isSealed(value)) throw sealed(value)
       const wasCurrent = this.isCurrent
       if (asOfMs !== undefined) {
         this.#asOfMs = asOfMs
-        this.#isFailing = false
+        this.#error = undefined
       }
       this.#read(records)
       if (!wasCurrent && this.isCurrent) this.#caughtUp()
@@ -86,7 +91,7 @@ export class ControlFollower {
   }
 
   #noteFailure(error: unknown): void {
-    if (!this.#isFailing) this.#log.error({ err: error }, 'the control log cannot be followed; trying again')
-    this.#isFailing = true
+    if (!this.#error) this.#log.error({ err: error }, 'the control log cannot be followed; trying again')
+    this.#error = error
   }
 }

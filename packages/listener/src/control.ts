@@ -73,7 +73,7 @@ export class Control {
 
   /** What is wrong if nothing is called; undefined while all is well. */
   get failure(): string | undefined {
-    return this.#follower.isLost ? 'What is asked of invocations cannot be read.' : undefined
+    return this.#follower.failure
   }
 
   orderFor(call: Call): Order {

@@ -30,10 +30,17 @@ export function cancelEffects(call: Call, record: Uint8Array, stamp: Stamp): End
 }
 
 /** The same where no more is known of the call than that it was to be cancelled. */
-export function cancelUnknownEffects({ askedAtMs, attempt, generation, id }: Directive, stamp: Stamp): Effects {
-  const acceptedAtMs = idTimeMs(id) ?? askedAtMs
+export function cancelUnknownEffects(directive: Directive, stamp: Stamp): Effects {
+  const { askedAtMs, attempt, generation, id, tenant } = directive
+  const whose = {
+    id,
+    generation,
+    attempt,
+    acceptedAtMs: idTimeMs(id) ?? askedAtMs,
+    ...(tenant !== undefined && { tenant }),
+  }
   const what = { ...stamp, state: 'cancelled', failure: CANCELLED, responseBody: NONE, record: NONE } as const
-  return { journal: [journalRecord({ id, generation, attempt, acceptedAtMs, ...what })] }
+  return { journal: [journalRecord({ ...whose, ...what })] }
 }
 
 /** What follows for a call that is to be moved: its record comes at the other time, and says why. */

@@ -1,3 +1,4 @@
+import { EgressPolicy } from '@posthaste/core'
 import type { Delivery } from '@posthaste/stream'
 import { AwakeTime, type TargetTime } from './awake-time.js'
 import { Control } from './control.js'
@@ -35,14 +36,22 @@ export class Dispatcher {
   constructor(options: ListenerOptions) {
     this.#inHand = new InHand(options.log, () => this.#catchUp())
     this.#time = options.time ?? new AwakeTime(2 * SWEEP_MS)
-    this.#targets = targetsOf(options)
+    const { egress = new EgressPolicy() } = options
+    this.#targets = targetsOf({ ...options, egress })
     this.#control = new Control({
       ...options,
       settle: (open) => this.#placement.settle(open),
       tally: () => this.#inHand.tally,
       onCaughtUp: () => this.#catchUp(),
     })
-    const parts = { ...options, control: this.#control, inHand: this.#inHand, targets: this.#targets, time: this.#time }
+    const parts = {
+      ...options,
+      egress,
+      control: this.#control,
+      inHand: this.#inHand,
+      targets: this.#targets,
+      time: this.#time,
+    }
     this.#spiller = new Spiller(parts)
     this.#running = new RunningCalls(options, this.#inHand, this.#control)
     this.#placement = new Placement({ ...parts, running: this.#running, spiller: this.#spiller })

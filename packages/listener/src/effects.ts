@@ -1,4 +1,5 @@
 import {
+  type Births,
   birthsOf,
   type Call,
   childRecordBytesMax,
@@ -17,6 +18,8 @@ import {
   type Outcome,
   policyOf,
   type RetryPolicy,
+  redactedCall,
+  type TargetRule,
   type TurnEnd,
 } from '@posthaste/core'
 import type { Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
@@ -37,8 +40,14 @@ export type Stamp = Pick<Happening, 'atMs' | 'listener'>
 type Kept = Pick<StoredRecord, 'value'>
 
 /** What holds for all calls of a listener. */
-export interface EndOptions {
+export interface EndOptions extends BirthOptions {
   readonly retry: RetryPolicy
+}
+
+/** What holds for all that ends give rise to. */
+export interface BirthOptions {
+  /** By which it is decided what is blanked in what destinations are told. */
+  readonly targetRules?: readonly TargetRule[]
   /** The largest record that is called. */
   readonly recordBytesMax: number
 }
@@ -76,14 +85,14 @@ export function endInvocation(
   call: Call,
   record: Kept,
   { failure, outcome, state }: End,
-  options: Pick<EndOptions, 'recordBytesMax'>,
+  options: BirthOptions,
   stamp: Stamp,
 ): Ending {
   const what: Happening = { ...stamp, state }
   if (failure) what.failure = failure
   if (state !== 'succeeded') what.record = record.value
   const entry = journalEntryOf(call, what, outcome)
-  const { calls, children } = birthsOf(call, entry, childRecordBytesMax(options.recordBytesMax))
+  const { calls, children } = births(call, entry, options)
   const journal = [journalRecord(Object.assign(entry, children))]
   const effects = calls.length > 0 ? { children: calls.map(callRecord), journal } : { journal }
   return failure ? { state, failure, effects } : { state, effects }
@@ -93,11 +102,7 @@ export function endInvocation(
  * What follows from a turn of `call` that the journal tells the end of: the same once more, for whoever recorded it may
  * not have come further.
  */
-export function effectsAgain(
-  call: Call,
-  journalValue: Uint8Array,
-  options: Pick<EndOptions, 'recordBytesMax'>,
-): Effects {
+export function effectsAgain(call: Call, journalValue: Uint8Array, options: BirthOptions): Effects {
   const entry = decodeJournalEntry(journalValue)
   const { nextAttemptAtMs, response, state } = entry
   if (state === 'retrying') {
@@ -105,17 +110,12 @@ export function effectsAgain(
     const next = nextAttempt(call, nextAttemptAtMs, response !== undefined)
     return { again: true, timers: [timerOf(next, nextAttemptAtMs)] }
   }
-  const { calls } = birthsOf(call, entry, childRecordBytesMax(options.recordBytesMax))
+  const { calls } = births(call, entry, options)
   return calls.length > 0 ? { again: true, children: calls.map(callRecord) } : {}
 }
 
 /** The dead letter for a call whose record is too large to be made. */
-export function endTooLarge(
-  call: Call,
-  record: StoredRecord,
-  options: Pick<EndOptions, 'recordBytesMax'>,
-  stamp: Stamp,
-): Ending {
+export function endTooLarge(call: Call, record: StoredRecord, options: BirthOptions, stamp: Stamp): Ending {
   const { recordBytesMax } = options
   const detail = `The record has ${record.value.length} bytes; ${recordBytesMax} are the limit.`
   // By its record a view knows of which schedule it is: without the body that can be read.
@@ -144,6 +144,10 @@ export function endUnreadable(record: StoredRecord, reason: Failure, recordBytes
 /** What cannot be read has no id of its own: it is the record that is meant. */
 export function unreadableId({ appendedAtMs, log, offset, partition }: StoredRecord): string {
   return deriveId(appendedAtMs, log, partition, offset)
+}
+
+function births(call: Call, entry: JournalEntry, { recordBytesMax, targetRules = [] }: BirthOptions): Births {
+  return birthsOf(redactedCall(call, targetRules), entry, childRecordBytesMax(recordBytesMax))
 }
 
 /** As many bytes of a record as a dead letter has room for; the failure says so if these are not all. */

@@ -19,8 +19,10 @@ export function isUnmade(outcome: Outcome | Unmade): outcome is Unmade {
 
 /** How a call ended for its target. */
 export function callEnd(outcome: Outcome | Unmade): CallEnd {
-  // That it was cancelled says nothing of the target.
-  const isTold = !isUnmade(outcome) && (outcome.kind === 'answered' || outcome.code !== 'cancelled')
+  // That it was cancelled says nothing of the target, nor that it may not be called.
+  const isTold =
+    !isUnmade(outcome) &&
+    (outcome.kind === 'answered' || (outcome.code !== 'cancelled' && outcome.code !== 'target-refused'))
   if (!isTold) return 'not made'
   return { answered: outcome.kind === 'answered', durationMs: outcome.durationMs, sign: signOf(outcome) }
 }

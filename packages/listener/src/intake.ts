@@ -1,4 +1,4 @@
-import { type Call, isTick } from '@posthaste/core'
+import { type Call, type ErrorCode, isTick } from '@posthaste/core'
 import type { Begun, Delivery, Effects } from '@posthaste/stream'
 import { type Readable, read, turnOfReading } from './admission.js'
 import type { Control } from './control.js'
@@ -8,7 +8,8 @@ import { isSameTurn, type Job, jobOf } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
 import { tickEffectsAgain } from './tick-effects.js'
 
-export interface IntakeOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax'> {
+export interface IntakeOptions
+  extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax' | 'targetRules'> {
   readonly control: Control
   readonly inHand: InHand
   /** Moves a record aside that is not worth reading now, and tells whether it did. */
@@ -43,15 +44,15 @@ export class Intake {
   }
 
   take(delivery: Delivery): void {
-    const { clock, inHand, name, recordBytesMax, spillUnread } = this.#options
+    const { clock, inHand, name, spillUnread } = this.#options
     if (this.#stopping || this.#blocked) {
       inHand.release(delivery)
       return
     }
     if (spillUnread(delivery)) return
-    const reading = read(delivery.record, recordBytesMax, { atMs: clock.now(), listener: name })
+    const reading = read(delivery.record, this.#options, { atMs: clock.now(), listener: name })
     if (reading.kind === 'newer') {
-      this.#block(delivery, reading.reason)
+      this.#block(delivery, reading.code, reading.reason)
       return
     }
     if (this.#isHeldBack(delivery, reading)) return
@@ -129,9 +130,9 @@ export class Intake {
     return tickEffectsAgain(call, journalValue, this.#options.control.orderFor(call) === 'drop')
   }
 
-  #block(delivery: Delivery, reason: string): void {
+  #block(delivery: Delivery, code: ErrorCode, reason: string): void {
     this.#blocked = reason
-    this.#options.log.error({ code: 'record-version', offset: delivery.record.offset }, reason)
+    this.#options.log.error({ code, offset: delivery.record.offset }, reason)
     this.#options.inHand.release(delivery)
   }
 

@@ -1,8 +1,9 @@
-import type { Clock, Log, RetryPolicy } from '@posthaste/core'
+import type { Clock, EgressPolicy, Log, RetryPolicy, TargetRule, TlsVersion } from '@posthaste/core'
 import type { Consumer } from '@posthaste/stream'
 import type { TargetTime } from './awake-time.js'
 import type { ControlLog } from './control-follower.js'
 import type { CountedAttempt } from './counted-attempt.js'
+import type { Lookup } from './name-lookups.js'
 
 /** How a listener works. Times in milliseconds, sizes in bytes. */
 export interface ListenerOptions {
@@ -32,6 +33,14 @@ export interface ListenerOptions {
   /** Time-out of a call whose instruction names none. */
   readonly timeoutMs: number
   readonly retry: RetryPolicy
+  /** What may be called; what is public if left out. */
+  readonly egress?: EgressPolicy
+  /** How names are looked up; by the system if left out. */
+  readonly lookup?: Lookup
+  /** How calls of certain targets are signed, and over which TLS they go. */
+  readonly targetRules?: readonly TargetRule[]
+  /** The oldest TLS that is spoken with targets, where no rule says another; that of Node if left out. */
+  readonly tlsMin?: TlsVersion
   /** A response body is kept up to this size. */
   readonly responseBytesMax: number
   /** Larger records are dead-lettered: only other producers can have written them. */

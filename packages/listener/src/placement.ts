@@ -1,5 +1,5 @@
-import { type Call, decideTick, isTick, originOf, type TickCall } from '@posthaste/core'
-import { admit, endExpired } from './admission.js'
+import { type Call, decideTick, type EgressPolicy, isTick, originOf, type TickCall } from '@posthaste/core'
+import { admit, endExpired, endRefused } from './admission.js'
 import type { TargetTime } from './awake-time.js'
 import type { Control } from './control.js'
 import { type Stamp, scheduledNote } from './effects.js'
@@ -16,6 +16,7 @@ import { endTick } from './tick-effects.js'
 
 export interface PlacementOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax' | 'retry'> {
   readonly control: Control
+  readonly egress: EgressPolicy
   readonly inHand: InHand
   readonly running: RunningCalls
   readonly spiller: Spiller
@@ -67,6 +68,7 @@ export class Placement {
     const admission = admit(call, this.#options)
     if (admission.kind === 'call') this.#queue(job)
     else if (admission.kind === 'defer') this.#defer(job, admission.dueMs)
+    else if (admission.kind === 'refuse') this.#refuse(job)
     // It may have been cancelled, or moved to a time of which it is not known here yet.
     else if (!job.delivery.held() || !control.isCurrent) this.#pause(job)
     else this.#expire(job)
@@ -167,6 +169,12 @@ export class Placement {
 
   #expire({ call, delivery }: Job): void {
     this.#options.inHand.complete(delivery, endExpired(call, delivery.record, this.#options, this.#stamp))
+  }
+
+  #refuse({ call, delivery }: Job): void {
+    const { inHand, log } = this.#options
+    log.warn({ id: call.id, target: originOf(call.target) }, 'a target may not be called')
+    inHand.complete(delivery, endRefused(call, delivery.record, this.#options, this.#stamp))
   }
 
   #defer(job: Job, dueMs: number): void {

@@ -1,4 +1,4 @@
-import { type Call, expiryMsOf, type Outcome, policyOf } from '@posthaste/core'
+import { type Call, expiryMsOf, type Outcome, policyOf, redactedOutcome, ruleFor } from '@posthaste/core'
 import type { Pool } from 'undici'
 import { AttemptLog } from './attempt-log.js'
 import { Bag, type Bagged } from './bag.js'
@@ -54,7 +54,7 @@ export class RunningCalls {
 
   /** Whoever starts it waits for the outcome of its exchange, and ends it then. */
   start({ call, delivery, settled }: Job, pool: Pool): RunningCall {
-    const { clock, responseBytesMax } = this.#options
+    const { clock, responseBytesMax, targetRules = [] } = this.#options
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
     const startedAtMs = clock.now()
     const exchange = new Exchange({
@@ -78,7 +78,9 @@ export class RunningCalls {
     }
     this.#running.add(running)
     const untilMs = expiryMsOf(call, policyOf(call.retry, this.#options.retry).maxAgeMs)
-    exchange.start(pool, requestOf(call, Math.min(timeoutMs, untilMs - startedAtMs)))
+    const remainingMs = Math.min(timeoutMs, untilMs - startedAtMs)
+    const keys = ruleFor(targetRules, 'sign', call.target)
+    exchange.start(pool, requestOf(call, { remainingMs, atMs: startedAtMs, keys }))
     return running
   }
 
@@ -110,8 +112,10 @@ export class RunningCalls {
     for (const { exchange } of this.#running.all()) exchange.abort()
   }
 
-  #record({ call, checkedOut, delivery }: RunningCall, outcome: Outcome): void {
+  #record({ call, checkedOut, delivery }: RunningCall, told: Outcome): void {
     this.#inHand.tally.called += 1
+    // Before anything is made of it.
+    const outcome = redactedOutcome(told, this.#options.targetRules ?? [], call.target)
     const ending = endAttempt(call, delivery.record, outcome, this.#options, this.#stamp, Math.random())
     this.#attemptLog.write(call, outcome, ending)
     this.#options.onAttempt?.(countedAttempt(call, outcome, ending))

@@ -1,5 +1,7 @@
-import { Pool } from 'undici'
+import { LIMITS } from '@posthaste/core'
+import { type buildConnector, Pool } from 'undici'
 import { Breaker, type BreakerChange, type BreakerState, type Sign } from './breaker.js'
+import { publicConnector } from './connector.js'
 import { TokenBucket } from './token-bucket.js'
 
 /** Calls that a target may have at once before it has answered any. */
@@ -8,7 +10,6 @@ const FIRST_PLACES = 2
 const SILENT_AFTER_MS = 200
 /** How much of the past stays in the average duration with each answer. */
 const MEMORY = 0.9
-const CONNECT_TIMEOUT_MS = 10_000
 /** What is moved aside because its target is slow comes back in turn, within this time. */
 const TURN_MS_MIN = 1_000
 /** What is moved aside because its target is stuck stays away for twice as long as that has lasted. */
@@ -30,6 +31,8 @@ export interface TargetLimits {
   readonly rate: number
   /** Calls that may begin at once after a rest, where there is a rate. */
   readonly burst: number
+  /** Makes what connects to an origin; to none but public addresses if left out. */
+  readonly connectorOf?: (origin: string) => buildConnector.connector
 }
 
 /**
@@ -43,6 +46,7 @@ export class Target<W> {
   readonly #placesMax: number
   readonly #breaker: Breaker
   readonly #bucket: TokenBucket | undefined
+  readonly #connectorOf: (origin: string) => buildConnector.connector
   #pool: Pool | undefined
   #running = 0
   #places: number
@@ -59,11 +63,13 @@ export class Target<W> {
   #lastTurnMs = 0
   #idleSinceMs: number
 
-  constructor(origin: string, { burst, failures, places, rate }: TargetLimits, nowMs: number) {
+  constructor(origin: string, limits: TargetLimits, nowMs: number) {
+    const { burst, connectorOf = publicConnector, failures, places, rate } = limits
     this.origin = origin
     this.#placesMax = places
     this.#places = Math.min(FIRST_PLACES, places)
     this.#breaker = new Breaker(failures)
+    this.#connectorOf = connectorOf
     this.#bucket = rate > 0 ? new TokenBucket(rate, burst, nowMs) : undefined
     this.#idleSinceMs = nowMs
   }
@@ -73,10 +79,11 @@ export class Target<W> {
       // One for a probe, should calls hang on all others.
       connections: this.#placesMax + 1,
       pipelining: 1,
+      maxHeaderSize: LIMITS.responseHeadBytesMax,
       // Our own deadline covers the whole call; undici's are coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect: this.#connectorOf(this.origin),
     })
     return this.#pool
   }

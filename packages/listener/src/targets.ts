@@ -1,7 +1,12 @@
+import { lookup as systemLookup } from 'node:dns'
+import type { EgressPolicy } from '@posthaste/core'
 import type { BreakerChange, BreakerState } from './breaker.js'
+import { guardedConnector } from './connector.js'
 import type { Job } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
+import { NameLookups } from './name-lookups.js'
 import { type CallEnd, Target, type TargetLimits } from './target.js'
+import { tlsOptions } from './tls-options.js'
 
 /** Connections of a target that nobody called for this long are closed, and what is known of it is forgotten. */
 const IDLE_MS_MAX = 30_000
@@ -219,11 +224,16 @@ function surplus<T>(
 }
 
 /** The targets of a listener. It logs which of them it calls no more, and calls again. */
-export function targetsOf(options: ListenerOptions): Targets<Job> {
+export function targetsOf(options: ListenerOptions & { readonly egress: EgressPolicy }): Targets<Job> {
   const { breakerFailures: failures, burstPerTarget: burst, concurrency, log, ratePerTarget: rate } = options
+  const { targetRules = [], tlsMin } = options
+  const { egress } = options
+  const { lookup } = new NameLookups(options.lookup ?? systemLookup)
+  const connectorOf: TargetLimits['connectorOf'] = (origin) =>
+    guardedConnector({ egress, log, lookup, tls: tlsOptions(targetRules, tlsMin, origin) })
   return new Targets(
     concurrency,
-    { places: options.concurrencyPerTarget, failures, rate, burst },
+    { places: options.concurrencyPerTarget, failures, rate, burst, connectorOf },
     (target, change, ms) => {
       const outageMs = Math.round(ms)
       if (change === 'opened') log.warn({ target, outageMs }, 'a target is dead: it is probed, and not called')

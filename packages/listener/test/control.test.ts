@@ -1,5 +1,5 @@
-import { type Call, type Directive, directiveKey, type Log } from '@posthaste/core'
-import type { Delivery } from '@posthaste/stream'
+import { type Call, type Directive, directiveKey, type Log, PosthasteError, Sealer } from '@posthaste/core'
+import { type Delivery, SealedStream } from '@posthaste/stream'
 import t from 'tap'
 import type { ControlLog } from '../src/index.js'
 import { acted, cancel, directiveFor, readControl, readControlKeys, statesOf, write } from './asking.js'
@@ -112,13 +112,13 @@ t.test('what hears nothing from the start calls nothing, and says so after a whi
   const target = await startTarget(t)
   const storage = createStorage(t)
   const gate = gated(await storage.open())
-  gate.close()
+  gate.fail(new PosthasteError('stream-unavailable', 'It is away.'))
   t.teardown(() => gate.open())
   const { listener, stream } = await startListener(t, { control: gate.control }, storage)
   await submit(stream, [{ target: target.url }])
   const startedMs = performance.now()
   const { blocked, drained } = await listener.ping('ping', 60_000)
-  t.match({ blocked, drained }, { blocked: 'What is asked of invocations cannot be read.', drained: false })
+  t.match({ blocked, drained }, { blocked: 'What is asked of invocations cannot be read. It is away.', drained: false })
   t.ok(performance.now() - startedMs < 20_000)
   t.equal(target.seen.length, 0)
   gate.open()
@@ -194,6 +194,21 @@ t.test('what cannot be read is passed over', async (t) => {
   await cancel(stream, call)
   await finalStates(stream, 1)
   t.match(errors, [{ id: 'a', err: { code: 'record-unreadable' } }])
+})
+
+t.test('what is sealed is not passed over: nothing is called', async (t) => {
+  const target = await startTarget(t)
+  const errors: unknown[] = []
+  const log: Log = { ...silent, error: (details) => void errors.push(details) }
+  const storage = createStorage(t)
+  const stream = await storage.open()
+  const [call] = (await submit(stream, [{ target: target.url }])) as [Call]
+  // Accepters have keys already, and this listener has none.
+  const sealer = new Sealer([{ id: 'a', bytes: new Uint8Array(32) }])
+  await cancel(new SealedStream(stream, sealer), call)
+  const { listener } = await startListener(t, { log }, storage)
+  t.match(await listener.ping('ping', 1_000), { drained: false, called: 0 })
+  t.match(errors, [{ err: { code: 'sealed', message: /the key "a"/ } }])
 })
 
 t.test('a directive that came to lie under an older one is written again', async (t) => {

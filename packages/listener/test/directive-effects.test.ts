@@ -56,13 +56,14 @@ t.test('what is cancelled is told of by the journal alone', async (t) => {
   t.equal(state, 'cancelled')
   t.strictSame(Object.keys(effects), ['journal'])
   const [known] = effects.journal as [NewRecord]
-  const [unknown] = cancelUnknownEffects(cancel, STAMP).journal as [NewRecord]
+  const [unknown] = cancelUnknownEffects({ ...cancel, tenant: 'acme' }, STAMP).journal as [NewRecord]
   for (const { value, ...turn } of [known, unknown]) {
     t.strictSame(turn, TURN)
     const { failure, listener, startedAtMs, state } = decodeJournalEntry(value)
     t.strictSame([state, failure?.code, listener, startedAtMs], ['cancelled', 'cancelled', 'here', undefined])
   }
   t.equal(String(decodeJournalEntry(known.value).record), 'the record')
+  t.equal(decodeJournalEntry(unknown.value).tenant, 'acme')
 })
 
 t.test('the call of a directive is of the turn that was meant, whatever its record says', async (t) => {

@@ -2,7 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createId, DEFAULT_RETRY_POLICY, encodeCall, parseInstruction, systemClock } from '@posthaste/core'
+import {
+  createId,
+  DEFAULT_RETRY_POLICY,
+  EgressPolicy,
+  encodeCall,
+  parseInstruction,
+  systemClock,
+} from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import { Listener } from '../src/index.js'
@@ -33,6 +40,7 @@ const listener = new Listener({
   burstPerTarget: 10,
   breakerFailures: 10,
   timeoutMs: 10_000,
+  egress: new EgressPolicy({ allowAddresses: ['127.0.0.1'] }),
   retry: DEFAULT_RETRY_POLICY,
   responseBytesMax: 1_024,
   recordBytesMax: 1_024 * 1_024,

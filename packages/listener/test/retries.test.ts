@@ -133,7 +133,7 @@ t.test('a target is told how long it has: its time-out, or what is left', async 
   t.ok(Number(remaining[1]) <= 50 && Number(remaining[1]) > 0)
   t.ok(Number(remaining[2]) <= 60 && Number(remaining[2]) > 50)
   const { call } = decodeCall(Buffer.from(JSON.stringify({ target: target.url })), ORIGIN)
-  const late = callHeaders(call, -1)
+  const late = callHeaders(call, { remainingMs: -1, atMs: 0, keys: undefined })
   t.equal(late[late.indexOf('posthaste-remaining-seconds') + 1], '0.000', 'never less than nothing')
 })
 

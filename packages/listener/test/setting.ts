@@ -10,6 +10,7 @@ import {
   createId,
   DEFAULT_RETRY_POLICY,
   decodeJournalEntry,
+  EgressPolicy,
   encodeCall,
   type InstructionInput,
   isFinalState,
@@ -25,6 +26,9 @@ import type { Test } from 'tap'
 import { type ControlLog, Listener, type ListenerOptions } from '../src/index.js'
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Where the targets of the tests are. */
+export const LOOPBACK = new EgressPolicy({ allowAddresses: ['127.0.0.0/8', '::1'], ports: ['1-65535'] })
 
 const END_MS_MAX = 15_000
 
@@ -92,6 +96,7 @@ export function listenerOptions(consumer: Consumer, control: ControlLog): Listen
     burstPerTarget: 10,
     breakerFailures: 10,
     timeoutMs: 10_000,
+    egress: LOOPBACK,
     retry: { ...DEFAULT_RETRY_POLICY, maxAttempts: 1 },
     responseBytesMax: 64 * 1024,
     recordBytesMax: 1024 * 1024,

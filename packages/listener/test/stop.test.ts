@@ -5,12 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { isFinalState } from '@posthaste/core'
 import type { Delivery } from '@posthaste/stream'
 import t from 'tap'
+import { guardedConnector } from '../src/connector.js'
 import { Targets } from '../src/targets.js'
 import { startBlackHole } from './black-hole.js'
 import {
   changing,
   createStorage,
   finalStates,
+  LOOPBACK,
   plain,
   readJournal,
   startListener,
@@ -86,7 +88,8 @@ t.test('a stop closes the connections', async (t) => {
 
 t.test('connections that nobody used for long are closed', async (t) => {
   const server = await startTarget(t)
-  const targets = new Targets<never>(10, { places: 10, failures: 10, rate: 0, burst: 1 })
+  const connectorOf = () => guardedConnector({ egress: LOOPBACK })
+  const targets = new Targets<never>(10, { places: 10, failures: 10, rate: 0, burst: 1, connectorOf })
   t.teardown(() => targets.close())
   const { body } = await targets.of(server.url, 0).pool.request({ path: '/', method: 'GET' })
   await body.dump()
