@@ -1,48 +1,69 @@
 import { PosthasteError, parseInstruction } from '@posthaste/core'
 import type { NewRecord } from '@posthaste/stream'
-import { acceptOnce } from './accept-once.js'
-import type { Claims } from './claims.js'
+import type { Acceptance } from './acceptance.js'
+import type { AccepterOptions } from './accepter-options.js'
 import { idempotencyKeyOf } from './idempotency-key.js'
-import { depthOf, type Intake, newCall, receiptOf } from './intake.js'
+import { type CallOrigin, depthOf, type Intake, newCall, receiptOf } from './intake.js'
+import { type OpenLimit, tooManyOpen } from './open-limit.js'
 import { OPERATIONS } from './operations.js'
 import { problemOf } from './problem.js'
+import { rateLimited } from './request-rates.js'
 import type { Routes } from './routes.js'
 
 /** Accepts calls, one or many at once: validates, appends once, answers when the stream has them. */
-export function addAcceptRoutes(routes: Routes, intake: Intake, claims: Claims | undefined): void {
-  routes.add(OPERATIONS.createInvocation, async ({ body, nowMs, request }, reply) => {
+export function addAcceptRoutes(
+  routes: Routes,
+  intake: Intake,
+  acceptance: Acceptance,
+  openLimit: OpenLimit,
+  onRefused: AccepterOptions['onRefused'],
+): void {
+  routes.add(OPERATIONS.createInvocation, async ({ body, caller, nowMs, request }, reply) => {
     const key = idempotencyKeyOf(request)
-    const call = newCall(body, depthOf(request), nowMs)
+    const call = newCall(body, { caller, depth: depthOf(request), nowMs })
     const record = intake.fittingRecordOf(call)
-    let accepted = call
-    if (key === undefined) await intake.append('calls', [record])
-    else accepted = await acceptOnce(claims, key, request.body, record)
+    const accepted = await acceptance.accept(call, record, { caller, key, payload: request.body })
     if (accepted.id === call.id) intake.accepted(reply.elapsedTime, 1)
     else reply.header('idempotency-replayed', 'true')
     reply.code(202).header('location', `/invocations/${accepted.id}`)
     return receiptOf(accepted)
   })
 
-  routes.add(OPERATIONS.createInvocations, async ({ body, nowMs, request }, reply) => {
+  routes.add(OPERATIONS.createInvocations, async ({ body, caller, countMore, nowMs, request }, reply) => {
     if (idempotencyKeyOf(request) !== undefined)
       throw new PosthasteError('invalid-key', 'A batch takes no Idempotency-Key: send each instruction by itself.')
-    const depth = depthOf(request)
-    const results = body.map((input) => examine(input, depth, nowMs))
-    const records = results.flatMap(({ record }) => record ?? [])
-    await intake.append('calls', records)
+    const origin = { caller, depth: depthOf(request), nowMs }
+    const records: NewRecord[] = []
+    const room = openLimit.roomOf(caller)
+    // The request itself counts for the first.
+    const counted = 1 + countMore(body.length - 1)
+    const results = body.map((input, index) => {
+      if (index >= counted) return refusal(rateLimited(caller))
+      const { record, shown } = examine(input, origin, records.length < room)
+      if (record) records.push(record)
+      return shown
+    })
+    await openLimit.opening(caller, records.length, () => intake.append('calls', records))
     intake.accepted(reply.elapsedTime, records.length)
-    return { results: results.map(({ shown }) => shown) }
+    return { results }
   })
 
   /** Looks at an instruction of a batch. What is wrong with it is its own answer. */
-  function examine(input: unknown, depth: number, nowMs: number): { shown: object; record?: NewRecord } {
+  function examine(input: unknown, origin: CallOrigin, hasRoom: boolean): { shown: object; record?: NewRecord } {
     try {
-      const call = newCall(parseInstruction(input, nowMs), depth, nowMs)
-      return { record: intake.fittingRecordOf(call), shown: { status: 202, ...receiptOf(call) } }
+      const call = newCall(parseInstruction(input, origin.nowMs), origin)
+      const record = intake.fittingRecordOf(call)
+      if (!hasRoom) throw tooManyOpen(origin.caller)
+      return { record, shown: { status: 202, ...receiptOf(call) } }
     } catch (error) {
       if (!(error instanceof PosthasteError)) throw error
-      const problem = problemOf(error)
-      return { shown: { status: problem.status, problem } }
+      return { shown: refusal(error) }
     }
+  }
+
+  function refusal(error: PosthasteError): object {
+    onRefused?.(error.code)
+    const problem = problemOf(error)
+    return { status: problem.status, problem }
   }
 }

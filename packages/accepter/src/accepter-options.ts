@@ -2,6 +2,8 @@ import type {
   Clock,
   DeadLetter,
   Directive,
+  EgressPolicy,
+  ErrorCode,
   Invocation,
   InvocationCounts,
   InvocationPage,
@@ -15,6 +17,7 @@ import type {
   WaitingTurn,
 } from '@posthaste/core'
 import type { ClockSkew, LogName, NewRecord } from '@posthaste/stream'
+import type { Credentials, Scope } from './caller.js'
 
 /** What takes invocations, and what is asked of them. */
 export interface InvocationsDoor {
@@ -30,9 +33,13 @@ export interface InvocationsDoor {
   onAccepted?(durationMs: number, count: number): void
 }
 
+/** A query that cannot forget to say for whom it is. */
+type OfTenant<Query> = Query & { readonly tenant: string }
+
 /** The view of invocations, which follows the stream. What it shows is true, if not always of this moment. */
 export interface ViewDoor {
-  get(id: string): Invocation | undefined
+  /** Whosever it is, or with a tenant only what is his. */
+  get(id: string, tenant?: string): Invocation | undefined
   response(id: string): KeptResponse | undefined
   waiting(id: string): WaitingTurn | undefined
   deadLetter(id: string): DeadLetter | undefined
@@ -40,11 +47,19 @@ export interface ViewDoor {
   /** The first in its log for the key. */
   claim(key: string): KnownClaim | undefined
   /** @throws PosthasteError `invalid-query` if the cursor is not one of ours */
-  list(query: InvocationQuery): InvocationPage
-  schedule(id: string): ShownSchedule | undefined
+  list(query: OfTenant<InvocationQuery>): InvocationPage
+  /** As `get`. */
+  schedule(id: string, tenant?: string): ShownSchedule | undefined
   /** @throws PosthasteError `invalid-query` if the cursor is not one of ours */
-  schedules(query: ScheduleQuery): SchedulePage
+  schedules(query: OfTenant<ScheduleQuery>): SchedulePage
+  /** Of all tenants. */
   counts(): InvocationCounts
+  /** When the oldest one that is `queued` was created, of all tenants: not for every second. */
+  oldestWaitingAtMs(): number | undefined
+  /** How many invocations and schedules of a tenant go on. */
+  openOf(tenant: string): number
+  /** How many directives stand: of a tenant, and of the others. */
+  directivesOf(tenant: string): { readonly own: number; readonly others: number }
   /**
    * Up to when the view is complete, by `performance.now()` of this thread: it shows whatever was durable by then, on each
    * of the logs. `-Infinity` if that is not known yet.
@@ -93,12 +108,26 @@ export interface AccepterOptions {
   readonly port: number
   readonly clock: Clock
   readonly log: Log
-  /** How many connections may be open; one more is closed as it comes. */
+  /** How many connections may be open, of which an address leaves as many as it has; one more is closed as it comes. */
   readonly connectionsMax: number
   /** How long a client may take to send a whole request; 60 s if left out. */
   readonly requestTimeoutMs?: number
-  /** How many requests may wait for something to become of an invocation; 1,000 if left out. */
+  /** How long a client may take to fetch an answer, and up to twice as long; 60 s if left out. */
+  readonly answerTimeoutMs?: number
+  /** How many requests may wait for something to become of an invocation; as `LIMITS` says if left out. */
   readonly waitingMax?: number
+  /** How many changes of invocations may be looked out for; as `LIMITS` says if left out. */
+  readonly changesMax?: number
+  /** What may be called; what is public if left out. */
+  readonly egress?: EgressPolicy
+  /** Who may ask for what; everybody for everything if left out. */
+  readonly credentials?: Credentials | undefined
+  /** With this, who has no token may ping `/cycle`. */
+  readonly pingSecret?: string
+  /** What is served, by the scope that it needs; everything if left out. */
+  readonly serves?: (scope: Scope | 'open') => boolean
+  /** Hears of every request that is answered with an error, and of every such instruction of a batch. */
+  readonly onRefused?: (code: ErrorCode) => void
   readonly readiness: () => Promise<Readiness>
   readonly invocations?: InvocationsDoor
   /** Shows invocations; with `invocations`, changes them too. */

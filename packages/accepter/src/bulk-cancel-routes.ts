@@ -7,18 +7,19 @@ import type { Routes } from './routes.js'
 
 /** Asks for all that match to be made no more. Does not wait for their ends. */
 export function addBulkCancelRoutes(routes: Routes, lookup: Lookup, directives: Directives): void {
-  routes.add(OPERATIONS.cancelInvocations, async ({ body }, reply) => {
+  routes.add(OPERATIONS.cancelInvocations, async ({ body, caller }, reply) => {
     if (body.cursor === undefined) await lookup.catchUp(reply)
-    const { done, matched, next } = await runBulk(lookup.view, body, body.cursor, (items) =>
-      cancelAll(items, directives),
+    const { tenant } = caller
+    const { done, matched, next } = await runBulk(lookup.view, tenant, body, body.cursor, (items) =>
+      cancelAll(items, tenant, directives),
     )
     return { matched, done, skipped: body.isDryRun ? 0 : matched - done, next }
   })
 }
 
 /** Returns how many it asked for: not those that have ended, or that are being cancelled. */
-async function cancelAll(invocations: readonly Invocation[], directives: Directives): Promise<number> {
-  const drafts = invocations.flatMap(({ id }) => directives.draft(id)?.directive ?? [])
+async function cancelAll(invocations: readonly Invocation[], tenant: string, directives: Directives): Promise<number> {
+  const drafts = invocations.flatMap(({ id }) => directives.draft({ id, tenant }, 'cancel')?.directive ?? [])
   const standing = drafts.flatMap((draft) => directives.cancellationOf(draft) ?? [])
   const isStanding = new Set(standing.map(({ id }) => id))
   const asked = drafts.filter(({ id }) => !isStanding.has(id))

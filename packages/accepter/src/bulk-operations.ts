@@ -29,10 +29,11 @@ export const redriveInvocations = operation({
   method: 'POST',
   path: '/redrive',
   summary: 'Sends the dead letters again that match, a portion at a time.',
+  scope: 'control',
   query: {},
   body: { schema: BulkRedriveSchema, bytesMax: BODY_BYTES_MAX, read: parseBulkRedrive },
   answers: { 200: json('They are on the stream.', BulkReportSchema) },
-  problems: [...PROBLEMS, 'view-behind'],
+  problems: [...PROBLEMS, 'view-behind', 'too-many-open'],
 })
 
 export const cancelInvocations = operation({
@@ -40,6 +41,7 @@ export const cancelInvocations = operation({
   method: 'POST',
   path: '/cancel',
   summary: 'Cancels the invocations that match, a portion at a time. Does not wait until they are.',
+  scope: 'control',
   query: {},
   body: { schema: BulkCancelSchema, bytesMax: BODY_BYTES_MAX, read: parseBulkCancel },
   answers: { 200: json('They are being cancelled.', BulkReportSchema) },

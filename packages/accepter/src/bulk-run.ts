@@ -12,11 +12,12 @@ export interface BulkRun {
 }
 
 /**
- * Goes through what matches, a portion at a time, from `from` on and as far as the request says. `work` does it for some
+ * Goes through what matches of a tenant, a portion at a time, from `from` on and as far as the request says. `work` does it for some
  * and returns for how many it did: what has been done already is passed over when the same is asked again.
  */
 export async function runBulk(
   view: ViewDoor,
+  tenant: string,
   { filter, isDryRun, limit }: BulkRequest,
   from: string | undefined,
   work: (items: readonly Invocation[], doneBefore: number) => Promise<number>,
@@ -24,7 +25,7 @@ export async function runBulk(
   let [matched, done, next] = [0, 0, from]
   do {
     const room = Math.min(PORTION, limit - matched)
-    const page = view.list({ ...filter, limit: room, ...(next !== undefined && { cursor: next }) })
+    const page = view.list({ ...filter, tenant, limit: room, ...(next !== undefined && { cursor: next }) })
     matched += page.items.length
     if (!isDryRun && page.items.length > 0) done += await work(page.items, done)
     next = page.next

@@ -12,7 +12,7 @@ export function addCancelRoutes(routes: Routes, lookup: Lookup, directives: Dire
   const { view } = lookup
   routes.add(OPERATIONS.cancelInvocation, async (asked, reply) => {
     const { generation, id } = await lookup.find(asked, reply)
-    const draft = directives.draft(id)?.directive
+    const draft = directives.draft({ id, tenant: asked.caller.tenant }, 'cancel')?.directive
     // Asked twice is asked once.
     const directive = draft && (directives.cancellationOf(draft) ?? draft)
     if (directive && !directive.isDone) await directives.append([directive])

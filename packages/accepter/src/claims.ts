@@ -40,6 +40,11 @@ export class Claims {
     this.#intake = intake
   }
 
+  /** Whether there is a claim under a key, as far as the view knows. */
+  isMade(key: string): boolean {
+    return this.#view.claim(key) !== undefined
+  }
+
   /** As `settleAll`; those with the same key at the same time cost as much as one. */
   async settle(stake: Stake): Promise<Settled | undefined> {
     const name = `${stake.key} ${stake.claim.payload}`

@@ -1,15 +1,38 @@
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
+import { networkOf } from '@posthaste/core'
+import { Shares } from './share.js'
+
+export interface ConnectionsOptions {
+  /** Divided among the addresses that they come from. */
+  readonly max: number
+  taken(): void
+  refused(reason: string): void
+}
 
 /** The open connections of a server, and the requests on each that are not answered yet. */
 export class Connections {
   /** Arrays, and seldom of more than one: sets whose entries come and go cost the collector much. */
   readonly #requests = new Map<Socket, IncomingMessage[]>()
+  /** Of those whose head was answered, and the body had not come yet: the last. */
+  readonly #early = new WeakMap<Socket, IncomingMessage>()
+  /** Bytes written to each when that was last looked at. */
+  readonly #written = new WeakMap<Socket, number>()
 
-  constructor(server: Server) {
+  constructor(server: Server, { max, refused, taken }: ConnectionsOptions) {
+    const places = new Shares(max)
     server.on('connection', (socket: Socket) => {
+      const network = networkOf(socket.remoteAddress ?? '')
+      if (!places.take(network)) {
+        refused(`Of ${max} connections there are ${places.all}; no more are taken of ${network}.`)
+        return void socket.destroy()
+      }
+      taken()
       this.#requests.set(socket, [])
-      socket.once('close', () => this.#requests.delete(socket))
+      socket.once('close', () => {
+        places.giveBack(network)
+        this.#requests.delete(socket)
+      })
     })
   }
 
@@ -20,6 +43,7 @@ export class Connections {
 
   /** Tells of one that is answered. Where the client has gone away that may not be told. */
   ended(request: IncomingMessage): void {
+    if (!request.complete) this.#early.set(request.socket, request)
     const requests = this.#requests.get(request.socket)
     const index = requests?.indexOf(request) ?? -1
     if (index >= 0) requests?.splice(index, 1)
@@ -28,6 +52,19 @@ export class Connections {
   /** Whether a request has come whole and is not answered. */
   isWorking(socket: Socket): boolean {
     return this.#requests.get(socket)?.some(({ complete }) => complete) ?? false
+  }
+
+  /** Whether a client may be told that what it sends is broken: it would take that for the answer to something else. */
+  mayBeTold(socket: Socket): boolean {
+    return !this.isWorking(socket) && (this.#early.get(socket)?.complete ?? true)
+  }
+
+  /** Closes those whose client has not fetched all by now that was there for him when this was last called. */
+  closeUnread(): void {
+    for (const socket of this.#requests.keys()) {
+      if (socket.bytesWritten - socket.writableLength < (this.#written.get(socket) ?? 0)) socket.resetAndDestroy()
+      this.#written.set(socket, socket.bytesWritten)
+    }
   }
 
   /** Closes those on which nothing has come, or no whole request. */

@@ -8,18 +8,24 @@ import {
   encodeDirective,
   expiryMsOf,
   keptUntilMs,
+  LIMITS,
   nextDirectiveNumber,
   PosthasteError,
   prevails,
 } from '@posthaste/core'
 import type { ViewDoor } from './accepter-options.js'
 import { type Intake, readCall } from './intake.js'
+import { leavesAsMuch } from './share.js'
 
-/** Listeners keep in memory what was asked; more are refused. */
-const STANDING_MAX = 100_000
 const UPHOLD_EVERY_MS = 1_000
 
 const NONE = new Uint8Array(0)
+
+/** An invocation or a schedule, and whose it is. */
+export interface Whose {
+  readonly id: string
+  readonly tenant: string
+}
 
 /** What is asked of an invocation, with the call that it waits for, if that is known. */
 export interface Draft {
@@ -32,15 +38,18 @@ export class Directives {
   readonly #view: ViewDoor
   readonly #intake: Intake
   readonly #clock: Clock
+  /** Listeners keep in memory what was asked. */
+  readonly #standingMax: number
 
-  constructor(view: ViewDoor, intake: Intake, clock: Clock) {
+  constructor(view: ViewDoor, intake: Intake, clock: Clock, standingMax: number = LIMITS.pendingChangesMax) {
     this.#view = view
     this.#intake = intake
     this.#clock = clock
+    this.#standingMax = standingMax
   }
 
-  /** A directive for the turn that an invocation waits for now; undefined if it does not go on. With `dueMs` it is a move. */
-  draft(id: string, dueMs?: number, kind: DirectiveKind = dueMs === undefined ? 'cancel' : 'move'): Draft | undefined {
+  /** A directive for the turn that an invocation of a tenant waits for now; undefined if it does not go on. */
+  draft({ id, tenant }: Whose, kind: DirectiveKind, dueMs?: number): Draft | undefined {
     const turn = this.#view.waiting(id)
     if (!turn) return undefined
     const call = callOf(turn.record)
@@ -49,6 +58,7 @@ export class Directives {
     const last = standing?.generation === turn.generation ? standing : undefined
     const directive: Directive = {
       id,
+      ...(tenant !== '' && { tenant }),
       generation: turn.generation,
       attempt: turn.attempt,
       kind,
@@ -73,12 +83,19 @@ export class Directives {
     return standing?.kind === 'cancel' && standing.generation === generation ? standing : undefined
   }
 
-  /** Resolves once they are durable: listeners will act on them. @throws PosthasteError `overloaded`, or of the stream */
+  /**
+   * Resolves once they, all of one tenant, are durable: listeners will act on them.
+   * @throws PosthasteError `overloaded`, or of the stream
+   */
   async append(directives: readonly Directive[]): Promise<void> {
-    if (this.#view.counts().directives + directives.length > STANDING_MAX) {
-      const detail = `${STANDING_MAX} changes of invocations are looked out for; no more are taken.`
-      throw new PosthasteError('overloaded', detail)
-    }
+    if (directives.length === 0) return
+    const { own, others } = this.#view.directivesOf(directives[0]?.tenant ?? '')
+    if (!leavesAsMuch(own + directives.length, others, this.#standingMax))
+      throw new PosthasteError('overloaded', 'Too many changes of invocations are looked out for; no more are taken.')
+    await this.#write(directives)
+  }
+
+  async #write(directives: readonly Directive[]): Promise<void> {
     const records = directives.map((directive) => ({ key: directiveKey(directive), value: encodeDirective(directive) }))
     await this.#intake.append('control', records)
   }
@@ -90,7 +107,7 @@ export class Directives {
   async uphold(directive: Directive): Promise<void> {
     const standing = this.#view.directive(directive.id)
     const counting = standing && prevails(standing, directive) ? standing : directive
-    if (!counting.isDone) await this.append([counting])
+    if (!counting.isDone) await this.#write([counting])
   }
 
   /** Waits, with `until`, for what becomes of a directive, and upholds it meanwhile. */

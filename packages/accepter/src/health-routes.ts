@@ -10,10 +10,16 @@ export function addHealthRoutes(routes: Routes, readiness: () => Promise<Readine
     reply.header('cache-control', 'no-store')
     return { status: 'alive' }
   })
-  routes.add(OPERATIONS.getReadiness, async (_, reply) => {
-    const { ready, ...found } = await readiness()
+  routes.add(OPERATIONS.getReadiness, async ({ caller }, reply) => {
+    const { ready, ...all } = await readiness()
+    // Why not may tell of brokers and disks.
+    const found = caller.scopes.has('operate') ? all : { reasons: [] }
     reply.header('cache-control', 'no-store')
     if (ready) return { status: 'ready', ...found }
-    return sendProblem(reply, new PosthasteError('not-ready', found.reasons.join(' ')), found)
+    return sendProblem(
+      reply,
+      new PosthasteError('not-ready', found.reasons.join(' ') || 'This process cannot do its work now.'),
+      found,
+    )
   })
 }

@@ -1,8 +1,10 @@
 import {
   type Call,
   type CallContent,
+  checkTargets,
   createId,
   decodeCall,
+  EgressPolicy,
   encodeCall,
   formatInstant,
   LIMITS,
@@ -11,16 +13,20 @@ import {
 import type { LogName, NewRecord } from '@posthaste/stream'
 import type { FastifyRequest } from 'fastify'
 import type { InvocationsDoor } from './accepter-options.js'
+import type { Caller } from './caller.js'
+import { checkNames } from './named-urls.js'
 
 const STORE_MS_MAX = 10_000
 
 /** The way of calls, and of what is asked of them, to the stream. */
 export class Intake {
   readonly #door: InvocationsDoor
+  readonly #egress: EgressPolicy
   #durableMs = Number.NEGATIVE_INFINITY
 
-  constructor(door: InvocationsDoor) {
+  constructor(door: InvocationsDoor, egress = new EgressPolicy()) {
     this.#door = door
+    this.#egress = egress
   }
 
   /** When something was last stored, by `performance.now()`. */
@@ -38,8 +44,12 @@ export class Intake {
     return this.#door.maxAgeMs ?? Number.POSITIVE_INFINITY
   }
 
-  /** The record of a call, which may be larger than what is accepted by so much. @throws PosthasteError `too-large` */
+  /**
+   * The record of a call that may be made, which may be larger than what is accepted by so much.
+   * @throws PosthasteError `target-refused` or `too-large`
+   */
   fittingRecordOf(call: Call, moreBytes = 0): NewRecord {
+    checkTargets(call, this.#egress, call.schedule && '/instruction')
     const record = recordOf(call)
     const bytes = record.value.length
     const bytesMax = this.#door.recordBytesMax + moreBytes
@@ -61,9 +71,20 @@ export class Intake {
   }
 }
 
-/** A call that nobody has seen yet. */
-export function newCall(content: CallContent, depth: number, nowMs: number): Call {
-  return { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth, ...content }
+/** Where a call comes from. */
+export interface CallOrigin {
+  readonly caller: Caller
+  readonly depth: number
+  readonly nowMs: number
+  /** Where its instruction stands in what was sent; that itself if left out. */
+  readonly under?: string
+}
+
+/** A call that nobody has seen yet. @throws PosthasteError `forbidden` if its caller may not have it made */
+export function newCall(content: CallContent, { caller, depth, nowMs, under }: CallOrigin): Call {
+  checkNames(content, caller, under)
+  const call = { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth, ...content }
+  return caller.tenant === '' ? call : { ...call, tenant: caller.tenant }
 }
 
 export function recordOf(call: Call): NewRecord {

@@ -36,6 +36,7 @@ export const createInvocation = operation({
   method: 'POST',
   path: '/invocations',
   summary: 'Takes an instruction to make an HTTP call.',
+  scope: 'invoke',
   query: {},
   headers: ACCEPT_HEADERS,
   body: { schema: InstructionSchema, bytesMax: INSTRUCTION_BYTES_MAX, read: parseInstruction },
@@ -45,7 +46,7 @@ export const createInvocation = operation({
       'Idempotency-Replayed': '`true` if an earlier request with the key was taken.',
     }),
   },
-  problems: [...INSTRUCTION_PROBLEMS, 'invalid-key', 'key-reused', 'view-behind', ...STREAM_PROBLEMS],
+  problems: [...INSTRUCTION_PROBLEMS, 'invalid-key', 'key-reused', 'view-behind', 'too-many-open', ...STREAM_PROBLEMS],
 })
 
 export const createInvocations = operation({
@@ -53,11 +54,16 @@ export const createInvocations = operation({
   method: 'POST',
   path: '/invocations/batch',
   summary: 'Takes many instructions at once, those of them that can be taken.',
+  scope: 'invoke',
   query: {},
   headers: DEPTH_HEADER,
   body: { schema: BatchSchema, bytesMax: LIMITS.batchBytesMax, read: parseBatch },
-  answers: { 200: json('What became of each. Those with status 202 are on the stream.', BatchReceiptSchema) },
-  problems: [...INSTRUCTION_PROBLEMS, 'invalid-key', ...STREAM_PROBLEMS],
+  answers: {
+    200: json('What became of each. Those with status 202 are on the stream.', BatchReceiptSchema, {
+      'Retry-After': 'Seconds after which there is room for more, if there was none for all.',
+    }),
+  },
+  problems: [...INSTRUCTION_PROBLEMS, 'invalid-key', 'view-behind', ...STREAM_PROBLEMS],
 })
 
 export const getInvocation = operation({
@@ -65,6 +71,7 @@ export const getInvocation = operation({
   method: 'GET',
   path: '/invocations/{id}',
   summary: 'Shows an invocation.',
+  scope: 'read',
   query: wait('Answers once it has ended, or after so long.'),
   headers: { 'If-None-Match': header('The tag of what the client has.') },
   answers: {
@@ -79,6 +86,7 @@ export const getResponse = operation({
   method: 'GET',
   path: '/invocations/{id}/response',
   summary: 'Returns the body of the last answer of the target, as it came.',
+  scope: 'read',
   query: {},
   answers: {
     200: {
@@ -95,6 +103,7 @@ export const listInvocations = operation({
   method: 'GET',
   path: '/invocations',
   summary: 'Lists invocations, newest first.',
+  scope: 'read',
   query: {
     state: words('Those in one of these states.', INVOCATION_STATES),
     target: target('Those of a URL, whose query does not matter, or of everything at an origin (`https://host`).'),
@@ -120,6 +129,7 @@ export const cancelInvocation = operation({
   method: 'DELETE',
   path: '/invocations/{id}',
   summary: 'Cancels an invocation.',
+  scope: 'control',
   query: wait('Answers once that is done, or after so long; 5s if left out.'),
   answers: {
     200: json('It is cancelled: no call is made from now on.', InvocationSchema),
@@ -133,6 +143,7 @@ export const moveInvocation = operation({
   method: 'PATCH',
   path: '/invocations/{id}',
   summary: 'Moves what is scheduled, or the next attempt of what is retrying, to another time.',
+  scope: 'control',
   query: wait('Answers once that is done, or after so long; 5s if left out.'),
   body: { schema: MoveSchema, bytesMax: SMALL_BODY_BYTES_MAX, read: parseMove },
   answers: {
@@ -159,7 +170,8 @@ export const redriveInvocation = operation({
   method: 'POST',
   path: '/invocations/{id}/redrive',
   summary: 'Sends a dead letter again, as its next generation.',
+  scope: 'control',
   query: {},
   answers: { 202: json('It is on the stream.', RedrivenSchema, LOCATION) },
-  problems: ['not-redrivable', 'too-large', ...CHANGE_PROBLEMS],
+  problems: ['not-redrivable', 'target-refused', 'too-large', 'too-many-open', ...CHANGE_PROBLEMS],
 })

@@ -8,9 +8,10 @@ const LIMIT_DEFAULT = 50
 
 /** The invocations that match, newest first, a page at a time. */
 export function addListRoutes(routes: Routes, lookup: Lookup): void {
-  routes.add(OPERATIONS.listInvocations, async ({ query, request }, reply) => {
+  routes.add(OPERATIONS.listInvocations, async ({ caller, query, request }, reply) => {
     const { correlationId, createdAfter, createdBefore, cursor, limit = LIMIT_DEFAULT, parent, state, target } = query
-    const wanted: InvocationQuery = {
+    const wanted: InvocationQuery & { readonly tenant: string } = {
+      tenant: caller.tenant,
       limit,
       ...(state && { states: state }),
       ...(target !== undefined && { target }),

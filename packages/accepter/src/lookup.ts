@@ -1,6 +1,7 @@
 import { ID_PATTERN, type Invocation, idTimeMs, PosthasteError, type ShownSchedule } from '@posthaste/core'
 import type { FastifyReply } from 'fastify'
 import type { ViewDoor } from './accepter-options.js'
+import type { Caller } from './caller.js'
 import type { Intake } from './intake.js'
 import type { Waits } from './waits.js'
 
@@ -15,9 +16,10 @@ const pattern = new RegExp(ID_PATTERN)
 
 type What = 'invocation' | 'schedule'
 
-/** What a request names, and when. */
+/** What a request names, who asks, and when. What is of another tenant is to him as if it were not there. */
 interface Named {
   readonly id: string
+  readonly caller: Pick<Caller, 'tenant'>
   readonly nowMs: number
 }
 
@@ -50,12 +52,12 @@ export class Lookup {
    * @throws PosthasteError `not-found`, or `view-behind` if it may be there all the same
    */
   find(asked: Named, reply: FastifyReply): Promise<Invocation> {
-    return this.#find(asked, reply, 'invocation', (id) => this.view.get(id))
+    return this.#find(asked, reply, 'invocation', (id, tenant) => this.view.get(id, tenant))
   }
 
   /** The same of a schedule. @throws PosthasteError */
   async findSchedule(asked: Named, reply: FastifyReply): Promise<ShownSchedule> {
-    const shown = await this.#find(asked, reply, 'schedule', (id) => this.view.schedule(id))
+    const shown = await this.#find(asked, reply, 'schedule', (id, tenant) => this.view.schedule(id, tenant))
     if (shown.state === 'deleted') throw unknown('schedule', asked.id)
     return shown
   }
@@ -67,7 +69,7 @@ export class Lookup {
   async findFresh(asked: Named, reply: FastifyReply): Promise<Invocation> {
     const found = await this.find(asked, reply)
     await this.upTo(performance.now() - FRESH_MS, reply)
-    return this.view.get(asked.id) ?? found
+    return this.view.get(asked.id, asked.caller.tenant) ?? found
   }
 
   /** Waits until the view is complete up to a time, by `performance.now()`. @throws PosthasteError `view-behind` */
@@ -78,20 +80,20 @@ export class Lookup {
   }
 
   async #find<T>(
-    { id, nowMs }: Named,
+    { caller, id, nowMs }: Named,
     reply: FastifyReply,
     what: What,
-    get: (id: string) => T | undefined,
+    get: (id: string, tenant: string) => T | undefined,
   ): Promise<T> {
     if (!pattern.test(id)) throw unknown(what, id)
-    const known = get(id)
+    const known = get(id, caller.tenant)
     if (known) return known
     const sinceMs = performance.now()
     const shownUpToMs = nowMs - (sinceMs - this.view.asOfMs())
     if ((idTimeMs(id) ?? Number.NEGATIVE_INFINITY) + STORED_MS_MAX < shownUpToMs) throw unknown(what, id)
     const found = await this.until(
       reply,
-      () => get(id) ?? (this.view.asOfMs() >= sinceMs ? unknown(what, id) : undefined),
+      () => get(id, caller.tenant) ?? (this.view.asOfMs() >= sinceMs ? unknown(what, id) : undefined),
       CATCH_UP_MS_MAX,
     )
     if (found === undefined)

@@ -13,7 +13,7 @@ export function addMoveRoutes(routes: Routes, lookup: Lookup, directives: Direct
   routes.add(OPERATIONS.moveInvocation, async (asked, reply) => {
     // Moving a call that was made since might make it again.
     const invocation = await lookup.findFresh(asked, reply)
-    const { directive } = movable(invocation, directives, asked.body)
+    const { directive } = movable(invocation, asked.caller.tenant, directives, asked.body)
     await directives.append([directive])
     const outcome = outcomeOf(directive, view)
     const until = () => lookup.until(reply, outcome, asked.query.wait ?? CHANGE_WAIT_MS)
@@ -26,10 +26,10 @@ export function addMoveRoutes(routes: Routes, lookup: Lookup, directives: Direct
 }
 
 /** The move of an invocation, if that can be moved. @throws PosthasteError */
-function movable({ id, state }: Invocation, directives: Directives, dueMs: number): Draft {
+function movable({ id, state }: Invocation, tenant: string, directives: Directives, dueMs: number): Draft {
   if (state !== 'scheduled' && state !== 'retrying')
     throw new PosthasteError('not-movable', `It is ${state}: only what is scheduled or retrying can be moved.`)
-  const draft = directives.draft(id, dueMs)
+  const draft = directives.draft({ id, tenant }, 'move', dueMs)
   if (!draft?.call) throw new PosthasteError('not-movable', 'Its instruction is not known here.')
   if (directives.cancellationOf(draft.directive)) throw new PosthasteError('not-movable', 'It is being cancelled.')
   const expiresAtMs = directives.expiryMsOf({ ...draft.call, notBeforeMs: dueMs })

@@ -1,8 +1,23 @@
 import { ERRORS, type ErrorCode, ID_PATTERN, ProblemSchema } from '@posthaste/core'
+import { PING_KEY_HEADER, PING_KEY_PARAMETER } from './gate.js'
 import type { Answer, Operation } from './operation.js'
 
 /** What any request may be refused with. */
-const COMMON: readonly ErrorCode[] = ['bad-request', 'request-timeout', 'internal', 'stopping']
+const COMMON: readonly ErrorCode[] = [
+  ...(['bad-request', 'forbidden', 'request-timeout', 'headers-too-large'] as const),
+  ...(['internal', 'overloaded', 'stopping'] as const),
+]
+/** Where a caller must be allowed to; what he asks about may be sealed. */
+const GUARDED: readonly ErrorCode[] = ['unauthenticated', 'rate-limited', 'not-ready', 'sealed']
+const SECURITY_SCHEMES = {
+  token: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A token, or a JWT, with the scope that is named. Where none are configured nobody has to show one.',
+  },
+  pingKey: { type: 'apiKey', in: 'query', name: PING_KEY_PARAMETER },
+  pingHeader: { type: 'apiKey', in: 'header', name: PING_KEY_HEADER },
+}
 
 type Json = Record<string, unknown>
 
@@ -23,7 +38,7 @@ export function openApiDocument(operations: readonly Operation[]): object {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     paths,
-    components: { schemas },
+    components: { schemas, securitySchemes: SECURITY_SCHEMES },
   }
 }
 
@@ -32,10 +47,16 @@ function describe(operation: Operation): Json {
   return {
     operationId: operation.id,
     summary: operation.summary,
+    security: securityOf(operation),
     parameters: parametersOf(operation),
     ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body.schema } } } }),
     responses: { ...answersOf(operation), ...problemsOf(operation) },
   }
+}
+
+function securityOf({ scope, takesPingKey }: Operation): Json[] {
+  if (scope === 'open') return []
+  return [{ token: [scope] }, ...(takesPingKey ? [{ pingKey: [] }, { pingHeader: [] }] : [])]
 }
 
 function parametersOf({ headers = {}, path, query }: Operation): Json[] {
@@ -70,9 +91,14 @@ function headerOf([name, description]: [string, string]): [string, Json] {
 }
 
 /** The problems of an operation by status; each says which codes it may have. */
-function problemsOf({ isProbe, problems, query }: Operation): Json {
+function problemsOf({ isProbe, problems, query, scope }: Operation): Json {
   const takesQuery = !isProbe || Object.keys(query).length > 0
-  const codes = new Set<ErrorCode>([...problems, ...(takesQuery ? (['invalid-query'] as const) : []), ...COMMON])
+  const codes = new Set<ErrorCode>([
+    ...problems,
+    ...(takesQuery ? (['invalid-query'] as const) : []),
+    ...(scope === 'open' ? [] : GUARDED),
+    ...COMMON,
+  ])
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
     const { status } = ERRORS[code]
@@ -85,7 +111,7 @@ function problemOf(status: number, codes: readonly ErrorCode[]): Json {
   const description = codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' ')
   const headers = { 'Retry-After': 'Seconds after which to try again.' }
   const content = { type: 'application/problem+json', schema: ProblemSchema }
-  return answerOf({ description, content, ...(status === 503 && { headers }) })
+  return answerOf({ description, content, ...((status === 429 || status === 503) && { headers }) })
 }
 
 /** Puts each schema that has a name among `schemas`, and a reference in its place. */

@@ -31,6 +31,7 @@ export const INSTRUCTION_PROBLEMS = [
   'invalid-body',
   'conflicting-fields',
   'depth-exceeded',
+  'target-refused',
   'too-large',
   'unsupported-media-type',
 ] as const

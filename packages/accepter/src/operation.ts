@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@posthaste/core'
+import type { Scope } from './caller.js'
 import type { Parameters } from './parameter.js'
 
 /**
@@ -12,6 +13,10 @@ export interface Operation<P extends Parameters = Parameters, B = unknown> {
   /** As OpenAPI writes it: `/invocations/{id}`. */
   readonly path: string
   readonly summary: string
+  /** What a caller must be allowed to do; `open` is for everybody. */
+  readonly scope: Scope | 'open'
+  /** Whether the secret of pings will do instead. */
+  readonly takesPingKey?: true
   readonly query: P
   /** Whether other parameters may stand in the query, and anything in the body, as in what health checks send. */
   readonly isProbe?: true

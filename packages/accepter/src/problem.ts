@@ -6,10 +6,12 @@ import type { Refusals } from './refusals.js'
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   'stream-unavailable': 1,
   overloaded: 1,
+  'too-many-open': 1,
   stopping: 1,
   'view-behind': 1,
   'not-ready': 1,
   'stream-full': 30,
+  sealed: 30,
 }
 
 /** An error as `application/problem+json` (RFC 9457), with our code, and the fields that are wrong. */
@@ -47,10 +49,11 @@ export async function sendProblem(reply: FastifyReply, error: PosthasteError, mo
 }
 
 /** Makes a handler for whatever a route or fastify itself throws. */
-export function problemHandler(log: Log, refusals: Refusals) {
+export function problemHandler(log: Log, refusals: Refusals, onRefused: (code: ErrorCode) => void) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const path = request.routeOptions.url
     const known = isAnswer(error) ? error : ofFastify(error)
+    onRefused(known?.code ?? 'internal')
     if (known) {
       if (ERRORS[known.code].status === 503) refusals.refused(path ?? '', known)
       return sendProblem(reply, known)

@@ -1,12 +1,15 @@
 import { CycleReportSchema, LIMITS, LivenessSchema, ReadinessSchema, StatsSchema } from '@posthaste/core'
+import { PING_KEY_HEADER, PING_KEY_PARAMETER } from './gate.js'
 import { json, operation } from './operation.js'
-import { duration } from './parameter.js'
+import { header } from './operation-parts.js'
+import { duration, text } from './parameter.js'
 
 export const getStats = operation({
   id: 'getStats',
   method: 'GET',
   path: '/stats',
   summary: 'Counts invocations by state, and tells how it goes.',
+  scope: 'operate',
   query: {},
   answers: { 200: json('As far as the view knows.', StatsSchema) },
   problems: [],
@@ -17,6 +20,7 @@ export const getMetrics = operation({
   method: 'GET',
   path: '/metrics',
   summary: 'Measures of this process, for Prometheus.',
+  scope: 'operate',
   query: {},
   isProbe: true,
   answers: {
@@ -28,13 +32,17 @@ export const getMetrics = operation({
 const cycle = {
   path: '/cycle',
   summary: 'Wakes the listener.',
+  scope: 'operate',
   query: {
     wait: duration(
       'Answers once what was there at the ping is done, or after so long; 1s if left out.',
       LIMITS.waitMsMax,
     ),
+    [PING_KEY_PARAMETER]: text('The secret of pings, instead of a token.'),
   },
+  headers: { [PING_KEY_HEADER]: header('The secret of pings, instead of a token.') },
   isProbe: true,
+  takesPingKey: true,
   answers: {
     200: json('All is done that was there.', CycleReportSchema),
     202: json('It goes on.', CycleReportSchema),
@@ -55,6 +63,7 @@ export const getLiveness = operation({
   method: 'GET',
   path: '/livez',
   summary: 'Answers while the process does.',
+  scope: 'open',
   query: {},
   isProbe: true,
   answers: { 200: json('It does.', LivenessSchema) },
@@ -66,6 +75,7 @@ export const getReadiness = operation({
   method: 'GET',
   path: '/readyz',
   summary: 'Tells whether the process can do its work.',
+  scope: 'open',
   query: {},
   isProbe: true,
   answers: { 200: json('It can.', ReadinessSchema) },
@@ -77,6 +87,7 @@ export const getOpenApi = operation({
   method: 'GET',
   path: '/openapi.json',
   summary: 'Returns this document.',
+  scope: 'open',
   query: {},
   isProbe: true,
   answers: { 200: json('An OpenAPI 3.1 document.', { type: 'object' }) },

@@ -2,35 +2,43 @@ import { type BulkRedriveRequest, type Invocation, LIMITS, PosthasteError } from
 import { bulkCursor, readBulkCursor } from './bulk-cursor.js'
 import { runBulk } from './bulk-run.js'
 import type { Lookup } from './lookup.js'
+import type { OpenLimit } from './open-limit.js'
 import { OPERATIONS } from './operations.js'
 import type { Redrives } from './redrives.js'
+import { rateLimited } from './request-rates.js'
 import type { Routes } from './routes.js'
 
 /** How long to wait for the view, so that whoever looks at once sees the next generation. */
 const SHOWN_MS_MAX = 2_000
 
 /** Sends dead letters again: one, or all that match. */
-export function addRedriveRoutes(routes: Routes, lookup: Lookup, redrives: Redrives): void {
+export function addRedriveRoutes(routes: Routes, lookup: Lookup, redrives: Redrives, openLimit: OpenLimit): void {
   const { view } = lookup
   routes.add(OPERATIONS.redriveInvocation, async (asked, reply) => {
     const invocation = await lookup.find(asked, reply)
     if (!isDeadLetter(invocation))
       throw new PosthasteError('not-redrivable', `Its generation ${invocation.generation} is ${invocation.state}.`)
-    const { generation, id } = await redrives.redrive(invocation, asked.nowMs)
+    const redrive = () => redrives.redrive(invocation, asked)
+    const { generation, id } = await openLimit.opening(asked.caller, 1, redrive)
     const isShown = (): true | undefined => ((view.get(id)?.generation ?? 0) >= generation ? true : undefined)
     await lookup.until(reply, isShown, SHOWN_MS_MAX)
     reply.code(202).header('location', `/invocations/${id}`)
     return { id, generation, state: 'queued' }
   })
 
-  routes.add(OPERATIONS.redriveInvocations, async ({ body, nowMs }, reply) => {
+  routes.add(OPERATIONS.redriveInvocations, async ({ body, caller, countMore, nowMs }, reply) => {
     if (body.cursor === undefined) await lookup.catchUp(reply)
     const { list, startMs } = readBulkCursor(body.cursor, nowMs)
     checkSpan(body, startMs, nowMs)
     const due = (index: number): number | undefined => dueMs(body, startMs, index)
-    const { done, matched, next } = await runBulk(view, body, list, (items, before) =>
-      redrives.redriveAll(items, nowMs, (index) => due(before + index)),
-    )
+    const { done, matched, next } = await runBulk(view, caller.tenant, body, list, async (items, before) => {
+      // Each is a call that he has made, as if he had sent it.
+      const counted = items.slice(0, countMore(items.length))
+      const redrive = () => redrives.redriveAll(counted, { caller, nowMs }, (index) => due(before + index))
+      const redriven = await openLimit.opening(caller, counted.length, redrive)
+      if (counted.length < items.length) throw rateLimited(caller)
+      return redriven
+    })
     // Whoever looks at once is to see the next generations.
     if (done > 0) await lookup.catchUp(reply)
     return {

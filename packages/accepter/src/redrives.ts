@@ -8,11 +8,19 @@ import {
   payloadHash,
 } from '@posthaste/core'
 import type { ViewDoor } from './accepter-options.js'
+import type { Caller } from './caller.js'
 import type { Claims, Stake } from './claims.js'
 import type { Intake } from './intake.js'
+import { checkNames } from './named-urls.js'
 
 /** What a record may be larger by than the one that was accepted: it says its generation, and its times. */
 const GENERATION_BYTES = 128
+
+/** Who wants dead letters sent again, and when. */
+interface Asked {
+  readonly caller: Caller
+  readonly nowMs: number
+}
 
 /** Sends dead letters again. One that is sent by several at a time, or again after a failure, is sent once. */
 export class Redrives {
@@ -26,9 +34,9 @@ export class Redrives {
     this.#intake = intake
   }
 
-  /** @throws PosthasteError `not-redrivable`, `too-large`, or as `Claims` */
-  async redrive(invocation: Invocation, nowMs: number): Promise<Call> {
-    const settled = await this.#claims.settle(this.#stakeOf(invocation.id, nowMs))
+  /** @throws PosthasteError `not-redrivable`, `forbidden`, `target-refused`, `too-large`, or as `Claims` */
+  async redrive({ id }: Invocation, asked: Asked): Promise<Call> {
+    const settled = await this.#claims.settle(this.#stakeOf(id, asked))
     return (settled as NonNullable<typeof settled>).call
   }
 
@@ -36,27 +44,29 @@ export class Redrives {
    * Redrives those that can be, each at the time that `dueMs` says for the next one; returns how many.
    * @throws PosthasteError as `Claims`
    */
-  async redriveAll(invocations: readonly Invocation[], nowMs: number, dueMs: (index: number) => number | undefined) {
+  async redriveAll(invocations: readonly Invocation[], asked: Asked, dueMs: (index: number) => number | undefined) {
     const stakes: Stake[] = []
     for (const { id } of invocations) {
-      const stake = this.#tryStakeOf(id, nowMs, dueMs(stakes.length))
+      const stake = this.#tryStakeOf(id, asked, dueMs(stakes.length))
       if (stake) stakes.push(stake)
     }
     const settled = await this.#claims.settleAll(stakes)
     return settled.filter((each) => each?.isOwn).length
   }
 
-  #tryStakeOf(id: string, nowMs: number, dueMs: number | undefined): Stake | undefined {
+  #tryStakeOf(id: string, asked: Asked, dueMs: number | undefined): Stake | undefined {
     try {
-      return this.#stakeOf(id, nowMs, dueMs)
+      return this.#stakeOf(id, asked, dueMs)
     } catch (error) {
       if (error instanceof PosthasteError) return undefined
       throw error
     }
   }
 
-  #stakeOf(id: string, nowMs: number, dueMs?: number): Stake {
+  #stakeOf(id: string, { caller, nowMs }: Asked, dueMs?: number): Stake {
     const call = this.#nextCallOf(id, nowMs, dueMs)
+    // Somebody else of the tenant may have asked for it.
+    checkNames(call, caller)
     const { value: record } = this.#intake.fittingRecordOf(call, GENERATION_BYTES)
     const name = ['redrive', id, call.generation]
     // No client's key has a line break. Every stake is one of its own: the record says which invocation it is.

@@ -1,4 +1,5 @@
 import { addAcceptRoutes } from './accept-routes.js'
+import { Acceptance } from './acceptance.js'
 import type { AccepterOptions } from './accepter-options.js'
 import { addBulkCancelRoutes } from './bulk-cancel-routes.js'
 import { addCancelRoutes } from './cancel-routes.js'
@@ -10,6 +11,7 @@ import { Intake } from './intake.js'
 import { addListRoutes } from './list-routes.js'
 import { Lookup } from './lookup.js'
 import { addMoveRoutes } from './move-routes.js'
+import { OpenLimit } from './open-limit.js'
 import { addOpenApiRoutes } from './openapi-routes.js'
 import { addRedriveRoutes } from './redrive-routes.js'
 import { Redrives } from './redrives.js'
@@ -25,14 +27,16 @@ export function addRoutes(routes: Routes, options: AccepterOptions, waits: Waits
   const { activity, clock, cycle, invocations, metrics, readiness, view } = options
   addHealthRoutes(routes, readiness)
   addOpenApiRoutes(routes)
-  if (cycle) addCycleRoutes(routes, cycle)
+  if (cycle) addCycleRoutes(routes, cycle, waits)
   if (metrics) addMetricsRoutes(routes, metrics)
-  const intake = invocations && new Intake(invocations)
+  const intake = invocations && new Intake(invocations, options.egress)
   const lookup = view && new Lookup(view, waits, intake)
+  const openLimit = new OpenLimit(view)
   const claims = view && intake && new Claims(view, intake)
   if (intake) {
-    addAcceptRoutes(routes, intake, claims)
-    addScheduleAcceptRoute(routes, intake, claims)
+    const acceptance = new Acceptance(intake, claims, openLimit)
+    addAcceptRoutes(routes, intake, acceptance, openLimit, options.onRefused)
+    addScheduleAcceptRoute(routes, intake, acceptance)
   }
   if (lookup) {
     addShowRoutes(routes, lookup)
@@ -44,15 +48,22 @@ export function addRoutes(routes: Routes, options: AccepterOptions, waits: Waits
     addChangeRoutes(
       routes,
       lookup,
-      new Directives(lookup.view, intake, clock),
+      new Directives(lookup.view, intake, clock, options.changesMax),
       new Redrives(lookup.view, claims, intake),
+      openLimit,
     )
 }
 
-function addChangeRoutes(routes: Routes, lookup: Lookup, directives: Directives, redrives: Redrives): void {
+function addChangeRoutes(
+  routes: Routes,
+  lookup: Lookup,
+  directives: Directives,
+  redrives: Redrives,
+  openLimit: OpenLimit,
+): void {
   addCancelRoutes(routes, lookup, directives)
   addBulkCancelRoutes(routes, lookup, directives)
   addMoveRoutes(routes, lookup, directives)
-  addRedriveRoutes(routes, lookup, redrives)
+  addRedriveRoutes(routes, lookup, redrives, openLimit)
   addScheduleSteerRoutes(routes, lookup, directives)
 }

@@ -1,5 +1,8 @@
-import { type Clock, PosthasteError } from '@posthaste/core'
+import { type Clock, LIMITS, PosthasteError } from '@posthaste/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Bodies } from './bodies.js'
+import { ANYONE, type Caller } from './caller.js'
+import type { Gate } from './gate.js'
 import type { Operation } from './operation.js'
 import { type Parameters, type QueryOf, readQuery } from './parameter.js'
 import { takeJson, takeNothing } from './request-body.js'
@@ -11,6 +14,10 @@ export interface Asked<P extends Parameters, B> {
   readonly query: QueryOf<P>
   readonly body: B
   readonly nowMs: number
+  /** Who asks. */
+  readonly caller: Caller
+  /** Counts so many requests more as his, as far as he may; returns how many that are. */
+  readonly countMore: (count: number) => number
   readonly request: FastifyRequest
 }
 
@@ -19,13 +26,20 @@ export type Handler<P extends Parameters, B> = (asked: Asked<P, B>, reply: Fasti
 /** The operations that a process serves. */
 export class Routes {
   readonly #app: FastifyInstance
+  readonly #bodies = new Bodies(LIMITS.bodiesBytesMax)
   readonly #clock: Clock
+  readonly #gate: Gate | undefined
+  readonly #serves: (operation: Operation) => boolean
   readonly #operations: Operation[] = []
   readonly #patterns = new Map<string, RegExp>()
 
-  constructor(app: FastifyInstance, clock: Clock) {
+  /** Without a gate everybody may ask for everything. What is not served is passed over. */
+  constructor(app: FastifyInstance, clock: Clock, gate?: Gate, serves: (operation: Operation) => boolean = () => true) {
+    app.decorateRequest('caller', undefined)
     this.#app = app
     this.#clock = clock
+    this.#gate = gate
+    this.#serves = serves
   }
 
   get operations(): readonly Operation[] {
@@ -33,15 +47,22 @@ export class Routes {
   }
 
   add<P extends Parameters, B>(operation: Operation<P, B>, handle: Handler<P, B>): void {
+    if (!this.#serves(operation as Operation)) return
     const { body, method, path } = operation
     this.#operations.push(operation as Operation)
     this.#patterns.set(path, new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`))
     const url = path.replace(/\{(\w+)\}/g, ':$1')
     // What is registered has parsers of its own.
     this.#app.register(async (app) => {
-      if (body) takeJson(app, body.bytesMax)
+      if (body) takeJson(app, this.#bodies, body.bytesMax)
       else takeNothing(app)
-      app.route({ method, url, handler: async (request, reply) => handle(this.#read(operation, request), reply) })
+      const onRequest = this.#gate?.hookFor(operation)
+      app.route({
+        method,
+        url,
+        ...(onRequest && { onRequest }),
+        handler: async (request, reply) => handle(this.#read(operation, request, reply), reply),
+      })
     })
   }
 
@@ -51,7 +72,11 @@ export class Routes {
     return [...new Set(here.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))]
   }
 
-  #read<P extends Parameters, B>(operation: Operation<P, B>, request: FastifyRequest): Asked<P, B> {
+  #read<P extends Parameters, B>(
+    operation: Operation<P, B>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Asked<P, B> {
     const { id = '' } = request.params as { id?: string }
     const query = readQuery(
       operation.query,
@@ -59,7 +84,9 @@ export class Routes {
       operation.isProbe ?? false,
     )
     const nowMs = this.#clock.now()
-    return { id, query, body: readBody(operation, request, nowMs), nowMs, request }
+    const caller = request.caller ?? ANYONE
+    const countMore = (count: number): number => this.#gate?.countMore(request, reply, count) ?? count
+    return { id, query, body: readBody(operation, request, nowMs), nowMs, caller, countMore, request }
   }
 }
 

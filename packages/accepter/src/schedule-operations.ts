@@ -27,6 +27,7 @@ export const createSchedule = operation({
   method: 'POST',
   path: '/schedules',
   summary: 'Takes an instruction to make an HTTP call again and again.',
+  scope: 'invoke',
   query: {},
   headers: ACCEPT_HEADERS,
   body: { schema: ScheduleRequestSchema, bytesMax: INSTRUCTION_BYTES_MAX, read: parseSchedule },
@@ -36,7 +37,15 @@ export const createSchedule = operation({
       'Idempotency-Replayed': '`true` if an earlier request with the key was taken.',
     }),
   },
-  problems: [...INSTRUCTION_PROBLEMS, 'invalid-cron', 'invalid-key', 'key-reused', 'view-behind', ...STREAM_PROBLEMS],
+  problems: [
+    ...INSTRUCTION_PROBLEMS,
+    'invalid-cron',
+    'invalid-key',
+    'key-reused',
+    'view-behind',
+    'too-many-open',
+    ...STREAM_PROBLEMS,
+  ],
 })
 
 export const listSchedules = operation({
@@ -44,6 +53,7 @@ export const listSchedules = operation({
   method: 'GET',
   path: '/schedules',
   summary: 'Lists schedules, newest first.',
+  scope: 'read',
   query: {
     state: words('Those in one of these states.', SCHEDULE_STATES),
     limit: integer('How many at the most; 50 if left out.', 1, LIMITS.listSchedulesMax),
@@ -62,6 +72,7 @@ export const getSchedule = operation({
   method: 'GET',
   path: '/schedules/{id}',
   summary: 'Shows a schedule.',
+  scope: 'read',
   query: { runs: integer('So many of the times to come; 5 if left out.', 0, LIMITS.scheduleRunsMax) },
   answers: { 200: json('What is known of it.', ScheduleSchema) },
   problems: ['not-found', 'view-behind'],
@@ -72,6 +83,7 @@ export const pauseSchedule = operation({
   method: 'POST',
   path: '/schedules/{id}/pause',
   summary: 'Pauses a schedule: nothing is called at its times until it is resumed.',
+  scope: 'control',
   query,
   answers: {
     200: json('It is paused.', ScheduleSchema),
@@ -85,6 +97,7 @@ export const resumeSchedule = operation({
   method: 'POST',
   path: '/schedules/{id}/resume',
   summary: 'Has a schedule go on that was paused.',
+  scope: 'control',
   query,
   answers: {
     200: json('It goes on.', ScheduleSchema),
@@ -98,6 +111,7 @@ export const deleteSchedule = operation({
   method: 'DELETE',
   path: '/schedules/{id}',
   summary: 'Deletes a schedule. What it has called already goes on.',
+  scope: 'control',
   query,
   answers: {
     200: json('It is deleted.', DeletedScheduleSchema),

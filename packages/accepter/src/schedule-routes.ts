@@ -1,6 +1,5 @@
-import { type Call, firingOf, firstTick, type ShownSchedule, shownSchedule, type TickCall } from '@posthaste/core'
-import { acceptOnce } from './accept-once.js'
-import type { Claims } from './claims.js'
+import { firingOf, firstTick, type ShownSchedule, shownSchedule, type TickCall } from '@posthaste/core'
+import type { Acceptance } from './acceptance.js'
 import { idempotencyKeyOf } from './idempotency-key.js'
 import { depthOf, type Intake, newCall } from './intake.js'
 import { linkToNext } from './list-routes.js'
@@ -15,16 +14,15 @@ const LIMIT_DEFAULT = 50
 const RUNS_IN_LIST = 1
 
 /** Takes schedules: each is the record of its first tick. */
-export function addScheduleAcceptRoute(routes: Routes, intake: Intake, claims: Claims | undefined): void {
-  routes.add(OPERATIONS.createSchedule, async ({ body, nowMs, request }, reply) => {
+export function addScheduleAcceptRoute(routes: Routes, intake: Intake, acceptance: Acceptance): void {
+  routes.add(OPERATIONS.createSchedule, async ({ body, caller, nowMs, request }, reply) => {
     const key = idempotencyKeyOf(request)
-    const tick = firstTick({ ...newCall(body, depthOf(request), nowMs), schedule: body.schedule }, nowMs)
+    const call = newCall(body, { caller, depth: depthOf(request), nowMs, under: '/instruction' })
+    const tick = firstTick({ ...call, schedule: body.schedule }, nowMs)
+    const record = intake.fittingRecordOf(tick)
     // What is called says more than the tick, if less besides.
     intake.fittingRecordOf(firingOf(tick, nowMs, nowMs))
-    const record = intake.fittingRecordOf(tick)
-    let accepted: Call = tick
-    if (key === undefined) await intake.append('calls', [record])
-    else accepted = await acceptOnce(claims, key, request.body, record)
+    const accepted = await acceptance.accept(tick, record, { caller, key, payload: request.body })
     if (accepted.id !== tick.id) reply.header('idempotency-replayed', 'true')
     reply.code(201).header('location', `/schedules/${accepted.id}`)
     return scheduleDocument(shownSchedule(accepted as TickCall), nowMs, RUNS_DEFAULT)
@@ -40,10 +38,11 @@ export function addScheduleRoutes(routes: Routes, lookup: Lookup): void {
     return scheduleDocument(shown, asked.nowMs, asked.query.runs ?? RUNS_DEFAULT)
   })
 
-  routes.add(OPERATIONS.listSchedules, async ({ nowMs, query, request }, reply) => {
+  routes.add(OPERATIONS.listSchedules, async ({ caller, nowMs, query, request }, reply) => {
     const { cursor, limit = LIMIT_DEFAULT, state } = query
     if (cursor === undefined) await lookup.catchUp(reply)
     const { items, next } = view.schedules({
+      tenant: caller.tenant,
       limit,
       ...(state && { states: state }),
       ...(cursor !== undefined && { cursor }),

@@ -36,14 +36,14 @@ export function addScheduleSteerRoutes(routes: Routes, lookup: Lookup, directive
 
   /** Asks for a change, unless there is an answer already, and waits for one. */
   async function change<T>(
-    { id, query }: Steering,
+    { caller: { tenant }, id, query }: Steering,
     reply: FastifyReply,
     kind: 'pause' | 'resume' | 'cancel',
     answer: () => T | undefined,
   ): Promise<T | undefined> {
     // What seems to be so already need not be so: another process may have changed it a moment ago.
     if (answer() !== undefined) await lookup.upTo(performance.now(), reply)
-    const draft = answer() === undefined ? directives.draft(id, undefined, kind)?.directive : undefined
+    const draft = answer() === undefined ? directives.draft({ id, tenant }, kind)?.directive : undefined
     const until = () => lookup.until(reply, answer, query.wait ?? CHANGE_WAIT_MS)
     if (!draft) return until()
     await directives.append([draft])

@@ -1,4 +1,4 @@
-import { formatInstant, type InvocationCounts } from '@posthaste/core'
+import { formatInstant } from '@posthaste/core'
 import type { Activity, Metrics, ViewDoor } from './accepter-options.js'
 import { OPERATIONS } from './operations.js'
 import type { Routes } from './routes.js'
@@ -7,7 +7,7 @@ import type { Routes } from './routes.js'
 export function addStatsRoutes(routes: Routes, view: ViewDoor, activity: (() => Promise<Activity>) | undefined): void {
   routes.add(OPERATIONS.getStats, async ({ nowMs }, reply) => {
     reply.header('cache-control', 'no-store')
-    return { ...countsOf(view.counts(), nowMs), view: viewOf(view), ...(await activity?.()) }
+    return { ...countsOf(view, nowMs), view: viewOf(view), ...(await activity?.()) }
   })
 }
 
@@ -19,7 +19,9 @@ export function addMetricsRoutes(routes: Routes, metrics: () => Promise<Metrics>
   })
 }
 
-function countsOf({ byState, directives, nextDueAtMs, oldestWaitingAtMs }: InvocationCounts, nowMs: number): object {
+function countsOf(view: ViewDoor, nowMs: number): object {
+  const { byState, directives, nextDueAtMs } = view.counts()
+  const oldestWaitingAtMs = view.oldestWaitingAtMs()
   return {
     states: byState,
     pendingChanges: directives,

@@ -51,14 +51,25 @@ export async function ask(url: string, name: OperationName, asking: Asking = {})
 
 /** How an answer differs from what the document says; undefined if it does not. */
 function faultOf(operation: Operation, { json, status }: Answered): string | undefined {
-  const [path] = Object.values((openApiDocument([operation]) as { paths: Record<string, object> }).paths)
-  const [described] = Object.values(path ?? {}) as { responses: Record<string, object> }[]
-  if (!described?.responses[status]) return `there is no answer ${status}`
+  if (!documented(operation)[status]) return `there is no answer ${status}`
   const answer = operation.answers[status]
   const schema = status >= 400 ? ProblemSchema : answer?.content?.type === 'application/json' && answer.content.schema
   if (!schema) return undefined
   const [error] = compiled(schema).Errors(json)
   return error && `${error.instancePath}: ${error.message}`
+}
+
+const answers = new Map<Operation, Record<string, object>>()
+
+/** What the document has for an operation, by status. */
+function documented(operation: Operation): Record<string, object> {
+  const found = answers.get(operation)
+  if (found) return found
+  const [path] = Object.values((openApiDocument([operation]) as { paths: Record<string, object> }).paths)
+  const [described] = Object.values(path ?? {}) as { responses: Record<string, object> }[]
+  const responses = described?.responses ?? {}
+  answers.set(operation, responses)
+  return responses
 }
 
 const known = new Map<object, ReturnType<typeof Compile>>()

@@ -34,6 +34,27 @@ t.test('who takes too long for a request gets a 408, and is cut off', async (t) 
   t.equal(notebook.appends.length, 1)
 })
 
+t.test('who is answered before his body has come gets no second answer for what is wrong with it', async (t) => {
+  const { port } = await startAccepter(t)
+  const head = 'POST /none HTTP/1.1\r\nHost: a\r\n'
+  const broken = {
+    'a body that ends early': { begin: `${head}Content-Length: 99\r\n\r\n{`, end: '' },
+    'a chunk that is none': { begin: `${head}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`, end: 'no chunk\r\n' },
+  }
+  for (const [what, { begin, end }] of Object.entries(broken)) {
+    const socket = connect(port, '127.0.0.1')
+    let answers = ''
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      answers += text
+    })
+    socket.write(begin)
+    await once(socket, 'data')
+    socket.end(end)
+    await closed(socket)
+    t.strictSame(answers.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 404'], what)
+  }
+})
+
 t.test('a connection too many is closed as it comes, and the others are served', async (t) => {
   const lines: object[] = []
   let heard = (): void => {}
@@ -48,7 +69,7 @@ t.test('a connection too many is closed as it comes, and the others are served',
       heard()
     },
   }
-  const { port } = await startAccepter(t, { log, connectionsMax: 2 })
+  const { port } = await startAccepter(t, { log, connectionsMax: 4 })
   const [first, second] = [await connected(port), await connected(port)]
   for (let count = 0; count < 3; count += 1) t.equal(await exchangeRaw(port, LIVEZ), '', 'closed without an answer')
   for (const socket of [first, second]) {
@@ -56,8 +77,16 @@ t.test('a connection too many is closed as it comes, and the others are served',
     t.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 /)
   }
   t.strictSame(lines, [
-    { where: 'connections', code: 'overloaded', reason: 'There are 2 connections; no more are taken.' },
+    {
+      where: 'connections',
+      code: 'overloaded',
+      reason: 'Of 4 connections there are 2; no more are taken of 127.0.0.1.',
+    },
   ])
+  const other = await connected(port, '127.0.0.2')
+  other.write(LIVEZ)
+  t.match(String((await once(other, 'data'))[0]), /^HTTP\/1\.1 200 /, 'another address has room')
+  other.destroy()
 
   first.destroy()
   // When the server learns of it is not told.
@@ -84,8 +113,8 @@ t.test('of a name with two addresses the first is listened on: limits are those 
   )
 })
 
-async function connected(port: number) {
-  const socket = connect(port, '127.0.0.1')
+async function connected(port: number, localAddress = '127.0.0.1') {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
   await once(socket, 'connect')
   return socket
 }

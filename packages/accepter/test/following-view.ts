@@ -66,8 +66,8 @@ export class FollowingView implements ViewDoor {
     this.#changed.ring()
   }
 
-  get(id: string): Invocation | undefined {
-    return this.#view.get(id)
+  get(id: string, tenant?: string): Invocation | undefined {
+    return this.#view.get(id, tenant)
   }
 
   response(id: string): KeptResponse | undefined {
@@ -95,8 +95,8 @@ export class FollowingView implements ViewDoor {
     return this.#view.list(query)
   }
 
-  schedule(id: string): ShownSchedule | undefined {
-    return this.#view.schedule(id)
+  schedule(id: string, tenant?: string): ShownSchedule | undefined {
+    return this.#view.schedule(id, tenant)
   }
 
   schedules(query: ScheduleQuery): SchedulePage {
@@ -105,6 +105,18 @@ export class FollowingView implements ViewDoor {
 
   counts(): InvocationCounts {
     return this.#view.counts()
+  }
+
+  oldestWaitingAtMs(): number | undefined {
+    return this.#view.oldestWaitingAtMs()
+  }
+
+  openOf(tenant: string): number {
+    return this.#view.openOf(tenant)
+  }
+
+  directivesOf(tenant: string): { readonly own: number; readonly others: number } {
+    return this.#view.directivesOf(tenant)
   }
 
   asOfMs(): number {

@@ -13,6 +13,7 @@ import {
 import type { NewRecord, Stream } from '@posthaste/stream'
 import type { Test } from 'tap'
 import type { AccepterOptions } from '../src/index.js'
+import { ask } from './api-client.js'
 import { FollowingView } from './following-view.js'
 import { openStreams, RECORD_BYTES_MAX, startAccepter } from './setting.js'
 
@@ -45,6 +46,20 @@ export async function install(t: Test, stream: Stream, options: Partial<Accepter
   // Before the stream is stopped: tap goes backwards.
   t.teardown(() => view.stop())
   return { url, stream, view, stop: () => accepter.stop() }
+}
+
+/** Has instructions accepted and fail; resolves with their ids once the view shows that. */
+export async function failed(
+  { stream, url, view }: Installed,
+  invocations: readonly object[],
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string[]> {
+  const listener = new Listener(stream)
+  const { json } = await ask(url, 'createInvocations', { headers, body: { invocations } })
+  const ids: string[] = json.results.map(({ id }: { id: string }) => id)
+  for (const id of ids) await listener.fail(await listener.callOf(view, id))
+  await view.until(() => ids.every((id) => view.deadLetter(id)) || undefined, 10_000)
+  return ids
 }
 
 /** Writes to the logs what a listener would. */

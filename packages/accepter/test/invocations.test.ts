@@ -12,7 +12,7 @@ interface Wrong {
   readonly pointer?: string
 }
 
-const NESTED = `{"target": "${TARGET}", "body": ${'['.repeat(2_000)}${']'.repeat(2_000)}}`
+const NESTED = `{"target": "${TARGET}", "body": ${'['.repeat(999)}${']'.repeat(999)}}`
 
 const wrong: Wrong[] = [
   { what: 'not JSON', body: 'target=http://a', code: 'not-json' },

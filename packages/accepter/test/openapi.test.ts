@@ -15,8 +15,11 @@ import { startAccepter } from './setting.js'
 
 interface Document {
   readonly openapi: string
-  readonly paths: Record<string, Record<string, { operationId: string; parameters: object[]; responses: object }>>
-  readonly components: { schemas: Record<string, object> }
+  readonly paths: Record<
+    string,
+    Record<string, { operationId: string; parameters: object[]; responses: object; security: object[] }>
+  >
+  readonly components: { schemas: Record<string, object>; securitySchemes: object }
 }
 
 const doors: Partial<AccepterOptions> = {
@@ -95,12 +98,31 @@ t.test('what is checked is what the document says', async (t) => {
   ])
 })
 
+t.test('it says what a caller must show', async (t) => {
+  const { paths, components } = openApiDocument(Object.values(OPERATIONS) as unknown as Operation[]) as Document
+  t.match(components.securitySchemes, {
+    token: { type: 'http', scheme: 'bearer' },
+    pingKey: { in: 'query', name: 'key' },
+  })
+  for (const { id, method, path, scope } of Object.values(OPERATIONS) as unknown as Operation[]) {
+    const { responses, security } = paths[path]?.[method.toLowerCase()] ?? {}
+    if (scope === 'open') t.strictSame(security, [], id)
+    else t.match(security, [{ token: [scope] }], id)
+    for (const status of ['401', '429']) t.equal(status in Object(responses), scope !== 'open', `${id} ${status}`)
+  }
+})
+
+/** Of a batch some may be refused. */
+function isRefusal(operationId: string, status: string): boolean {
+  return ['429', '503'].includes(status) || (operationId === 'createInvocations' && status === '200')
+}
+
 t.test('what passes by itself says when to come again', async (t) => {
   const { paths } = openApiDocument(Object.values(OPERATIONS) as unknown as Operation[]) as Document
   for (const methods of Object.values(paths)) {
     for (const { operationId, responses } of Object.values(methods))
       for (const [status, { headers = {} }] of Object.entries(responses as Record<string, { headers?: object }>))
-        t.equal('Retry-After' in headers, status === '503', `${operationId} ${status}`)
+        t.equal('Retry-After' in headers, isRefusal(operationId, status), `${operationId} ${status}`)
   }
 })
 

@@ -2,19 +2,11 @@ import { type Call, decodeCall, LIMITS, PosthasteError } from '@posthaste/core'
 import type { LogName, NewRecord } from '@posthaste/stream'
 import t from 'tap'
 import { ask } from './api-client.js'
-import { type Installed, install, Listener, startOne, startTwo } from './installation.js'
+import { failed, type Installed, install, Listener, startOne, startTwo } from './installation.js'
 import { openStreams, RECORD_BYTES_MAX, readCalls, TARGET } from './setting.js'
 
-/** Accepts and fails; resolves with the ids once the view of `shown` has them all. */
-async function fail(shown: Installed, count: number, more: object = {}): Promise<string[]> {
-  const { stream, url, view } = shown
-  const listener = new Listener(stream)
-  const invocations = Array.from({ length: count }, () => ({ target: TARGET, ...more }))
-  const { json } = await ask(url, 'createInvocations', { body: { invocations } })
-  const ids: string[] = json.results.map(({ id }: { id: string }) => id)
-  for (const id of ids) await listener.fail(await listener.callOf(view, id))
-  await view.until(() => ids.every((id) => view.deadLetter(id)) || undefined, 10_000)
-  return ids
+function fail(shown: Installed, count: number, more: object = {}): Promise<string[]> {
+  return failed(shown, Array(count).fill({ target: TARGET, ...more }))
 }
 
 /** The calls of later generations on the stream. */

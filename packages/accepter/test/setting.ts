@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Log, systemClock } from '@posthaste/core'
+import { EgressPolicy, type Log, systemClock } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type { LogName, NewRecord, StoredRecord, Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
@@ -10,6 +10,9 @@ import type { Test } from 'tap'
 import { Accepter, type AccepterOptions } from '../src/index.js'
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Nothing is called, and targets of every kind are named. */
+const LOOPBACK = new EgressPolicy({ allowAddresses: ['127.0.0.0/8', '::1'], ports: ['1-65535'] })
 
 export const RECORD_BYTES_MAX = 16 * 1024
 
@@ -27,6 +30,7 @@ export async function startAccepter(t: Test, options: Partial<AccepterOptions> =
     clock: systemClock,
     log: silent,
     connectionsMax: 1_000,
+    egress: LOOPBACK,
     readiness: async () => ({ ready: true, reasons: [] }),
     invocations: { recordBytesMax: RECORD_BYTES_MAX, append: async () => {} },
     ...options,

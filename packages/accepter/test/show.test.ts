@@ -121,7 +121,7 @@ t.test('who waits gets what is known when the time is over, or when the process 
 })
 
 t.test('so many may wait, and one more is answered at once; who goes away leaves his place', async (t) => {
-  const { stream, url, view } = await startOne(t, { waitingMax: 2 })
+  const { stream, url, view } = await startOne(t, { waitingMax: 4 })
   const { id } = (await ask(url, 'createInvocation', { body: { target: TARGET } })).json
   await ask(url, 'getInvocation', { id })
   const gone = new AbortController()

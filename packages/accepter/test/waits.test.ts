@@ -23,8 +23,8 @@ t.test('nothing is waited for once the client has gone, also if it went before',
       return undefined
     },
   } as unknown as ViewDoor
-  const reply = { raw } as FastifyReply
-  const waiting = new Waits(1)
+  const reply = { raw, request: {} } as FastifyReply
+  const waiting = new Waits(2)
   t.equal(await waiting.until(view, reply, () => undefined, 60_000), undefined)
   t.equal(waits, 0)
   t.equal(await waiting.until(view, reply, () => 'known', 60_000), 'known')

@@ -1,0 +1,57 @@
+import { matchesOrigin, type OriginPattern, readOrigin, SCOPES, type Scope } from '@posthaste/core'
+
+export type { Scope } from '@posthaste/core'
+
+/** Who asks for something. */
+export interface Caller {
+  /** For people, and for limits: no two have the same. */
+  readonly name: string
+  /** Empty: the operator's own. */
+  readonly tenant: string
+  readonly scopes: ReadonlySet<Scope>
+  /** Whether it may have a checked URL called. */
+  mayName(url: string): boolean
+  /** How often it may ask; as often as it likes if left out. */
+  readonly limit?: RequestLimit
+  /** How many invocations of its tenant may be open; any number if left out. */
+  readonly openMax?: number
+}
+
+/** So many requests a second, and after a rest so many at once. */
+export interface RequestLimit {
+  readonly requestsPerSecond: number
+  readonly burst: number
+}
+
+/** What a caller is held to of whom nothing else is said. */
+export type UsualLimits = Pick<Caller, 'limit' | 'openMax'>
+
+/** Tells callers by what they show. */
+export interface Credentials {
+  /**
+   * Undefined: nobody that is known.
+   * @throws PosthasteError `not-ready` if it cannot be told now
+   */
+  callerOf(token: string): Caller | undefined | Promise<Caller | undefined>
+}
+
+/** Where nobody has to say who he is. */
+export const ANYONE: Caller = { name: 'anyone', tenant: '', scopes: new Set(SCOPES), mayName: () => true }
+/** Who does not say who he is, where one has to. */
+export const NOBODY: Caller = { name: 'nobody', tenant: '', scopes: new Set(), mayName: () => false }
+/** Who shows the secret of pings. */
+export const PINGER: Caller = { ...NOBODY, name: 'ping', scopes: new Set(['operate']) }
+
+/** What there is to a limit of requests: without a burst, what a second lets through. */
+export function requestLimit(requestsPerSecond: number, burst?: number): RequestLimit {
+  return { requestsPerSecond, burst: burst ?? Math.max(1, Math.ceil(requestsPerSecond)) }
+}
+
+/** A caller who may have called what fits one of some patterns, or anything. */
+export function namesOnly(targets: readonly OriginPattern[] | undefined): Caller['mayName'] {
+  if (!targets) return () => true
+  return (url) => {
+    const origin = readOrigin(url)
+    return targets.some((pattern) => matchesOrigin(pattern, origin))
+  }
+}
