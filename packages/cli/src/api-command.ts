@@ -13,6 +13,7 @@ export interface Shell extends Streams {
 /** The flags that every command over the API takes. */
 export interface ApiFlags {
   readonly url: string
+  readonly token?: string
   readonly json?: boolean
 }
 
@@ -30,12 +31,21 @@ export function addApiCommand(program: Command, name: string, description: strin
     .command(name)
     .description(description)
     .addOption(url.default('http://127.0.0.1:8080').argParser(readUrl))
+    .addOption(tokenOption())
     .option('--json', 'Print JSON, one document a line: the default, unless on a terminal.')
     .option('--no-json', 'Print words and tables: the default on a terminal.')
 }
 
-export function openSession({ json, url }: ApiFlags, shell: Streams): Session {
-  return { api: new Api(url), output: new Output(json, shell), stdin: shell.stdin }
+/** The variable is the better way: a command line is seen by whoever lists the processes. */
+export function tokenOption(): Option {
+  const option = new Option('--token <token>', 'Shows who asks; better given as POSTHASTE_TOKEN.').env(
+    'POSTHASTE_TOKEN',
+  )
+  return option.argParser(readToken)
+}
+
+export function openSession({ json, token, url }: ApiFlags, shell: Streams): Session {
+  return { api: new Api(url, token), output: new Output(json, shell), stdin: shell.stdin }
 }
 
 /**
@@ -100,4 +110,12 @@ function readUrl(text: string): string {
     throw new CommandError(EXIT.misused, detail)
   }
   return url.origin + url.pathname
+}
+
+/** What is wrong is said without the token. */
+function readToken(text: string): string | undefined {
+  // A variable that is empty is as none.
+  if (text === '') return undefined
+  if (/^[\w.~+/-]+=*$/.test(text)) return text
+  throw new CommandError(EXIT.misused, '--token or POSTHASTE_TOKEN: this is neither a token nor a JWT.')
 }

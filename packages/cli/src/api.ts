@@ -28,9 +28,11 @@ interface Problem {
 /** The HTTP API of a Posthaste process. Whatever is no success is thrown as a CommandError. */
 export class Api {
   readonly #url: string
+  readonly #credentials: Readonly<Record<string, string>>
 
-  constructor(url: string) {
+  constructor(url: string, token?: string) {
     this.#url = url.replace(/\/+$/, '')
+    this.#credentials = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
   /** Asks, and returns the JSON that is answered. */
@@ -51,7 +53,7 @@ export class Api {
     const response = await this.#reach(
       fetch(`${this.#url}${path}${search}`, {
         method,
-        headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
+        headers: { ...this.#credentials, ...headers, ...(body && { 'content-type': 'application/json' }) },
         ...(body && { body: JSON.stringify(body) }),
         redirect: 'manual',
         signal: AbortSignal.timeout((waitMs ?? 0) + ANSWER_MS_MAX),
@@ -83,9 +85,10 @@ export class Api {
     const problem = parseJson(await this.#read(response))
     if (!isProblem(problem)) return this.#foreign(response.status)
     const after = response.headers.get('retry-after')
+    const hint = response.status === 401 ? ' Give a token with POSTHASTE_TOKEN.' : ''
     return new CommandError(
       exitCodeOf(response.status),
-      `${describeProblem(problem)} (${problem.code})${after === null ? '' : ` Try again in ${after} s.`}`,
+      `${describeProblem(problem)} (${problem.code})${hint}${after === null ? '' : ` Try again in ${after} s.`}`,
     )
   }
 

@@ -6,6 +6,7 @@ import { addHandCommands } from './hand-commands.js'
 import { addLookCommands } from './look-commands.js'
 import { addScheduleCommands } from './schedule-commands.js'
 import { addServerCommands } from './server-commands.js'
+import { addTokenCommands } from './token-commands.js'
 
 /** Of the help, where nobody can tell how wide it may be. */
 const HELP_WIDTH = 80
@@ -26,6 +27,7 @@ export function createProgram(shell: Shell): Command {
     .addHelpText('afterAll', EXIT_CODES_HELP)
   program.commandsGroup('Run it:')
   addServerCommands(program, shell)
+  addTokenCommands(program, shell)
   program.commandsGroup('Ask one that runs, over its HTTP API:')
   addCallCommand(program, shell)
   addLookCommands(program, shell)

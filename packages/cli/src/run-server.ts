@@ -35,7 +35,7 @@ export async function runServer(role: Role, given: Given): Promise<ExitCode> {
 /** Drains the stream once, prints the report, and returns the exit code: 0 if it is drained. A second signal ends it at once. */
 export async function runOneCycle(given: Given): Promise<ExitCode> {
   const config = loadConfig(sourcesOf(given))
-  const report = await runCycle(config, quietLogger(config), firstOfSignals())
+  const report = await runCycle(config, quietLogger(config), firstOfSignals(), given.token)
   print(report, given)
   return report.drained ? EXIT.done : EXIT.failed
 }

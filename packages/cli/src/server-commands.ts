@@ -1,6 +1,6 @@
 import type { SettingKey } from '@posthaste/server'
 import type { Command } from 'commander'
-import type { Shell } from './api-command.js'
+import { type Shell, tokenOption } from './api-command.js'
 import type { ExitCode } from './exit-codes.js'
 import type { Streams } from './output.js'
 
@@ -8,6 +8,8 @@ import type { Streams } from './output.js'
 export interface Given {
   readonly flags: Readonly<Partial<Record<SettingKey, string>>>
   readonly file: string | undefined
+  /** For a process that is asked. */
+  readonly token?: string
   /** Where its result goes. */
   readonly stdout: Streams['stdout']
 }
@@ -19,6 +21,8 @@ interface ServerCommand {
   readonly name: string
   readonly description: string
   readonly run: Run
+  /** Whether it may have to ask a process that runs. */
+  readonly asks?: true
 }
 
 const COMMANDS: readonly ServerCommand[] = [
@@ -41,6 +45,7 @@ const COMMANDS: readonly ServerCommand[] = [
     name: 'cycle',
     description: 'Drain the stream once, print the report and exit.',
     run: ({ runOneCycle }, given) => runOneCycle(given),
+    asks: true,
   },
 ]
 
@@ -59,13 +64,15 @@ export function addServerCommands(program: Command, shell: Shell): void {
   for (const command of VIEW_COMMANDS) addServerCommand(view, command, shell)
 }
 
-function addServerCommand(parent: Command, { description, name, run }: ServerCommand, shell: Shell): void {
+function addServerCommand(parent: Command, { asks, description, name, run }: ServerCommand, shell: Shell): void {
   const command = parent.command(name).description(description)
   command.option('--config <file>', 'JSON file with settings (POSTHASTE_CONFIG)')
+  if (asks) command.addOption(tokenOption())
   parent.hook('preSubcommand', async (_, chosen) => {
     if (chosen === command) (await import('./setting-flags.js')).addSettingFlags(command)
   })
-  command.action(async ({ config: file, ...flags }: Record<string, string | undefined>) => {
-    shell.done(await run(await import('./run-server.js'), { flags, file, stdout: shell.stdout }))
+  command.action(async ({ config: file, token, ...flags }: Record<string, string | undefined>) => {
+    const given = { flags, file, stdout: shell.stdout, ...(token !== undefined && { token }) }
+    shell.done(await run(await import('./run-server.js'), given))
   })
 }

@@ -1,4 +1,4 @@
-import { environmentName, flagName, SETTING_KEYS, SETTINGS } from '@posthaste/server'
+import { environmentName, FLAG_TYPE, flagName, SETTING_KEYS, SETTINGS } from '@posthaste/server'
 import { type Command, Option } from 'commander'
 
 /** Adds a flag for every setting. */
@@ -10,6 +10,12 @@ export function addSettingFlags(command: Command): void {
       ...(range ? [range] : []),
       `default: ${fallback === '' ? 'none' : fallback}`,
     ].join('; ')
-    command.addOption(new Option(`--${flagName(key)} <${type.replaceAll(' \\| ', '|')}>`, `${description} (${notes})`))
+    const values = type.replaceAll(' \\| ', '|')
+    const isFlag = type === FLAG_TYPE
+    const option = new Option(
+      `--${flagName(key)} ${isFlag ? `[${values}]` : `<${values}>`}`,
+      `${description} (${notes})`,
+    )
+    command.addOption(isFlag ? option.preset('true') : option)
   }
 }

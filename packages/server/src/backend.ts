@@ -1,10 +1,11 @@
 import { type Log, PosthasteError } from '@posthaste/core'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
-import type { Stream } from '@posthaste/stream'
+import { SealedStream, type Stream } from '@posthaste/stream'
 import { EmbeddedStream } from '@posthaste/stream-embedded'
 import { CheckpointsOnDemand, type OpenCheckpointStore } from './checkpoints-on-demand.js'
 import { kafkaOptions, natsOptions } from './config/broker-options.js'
 import type { Config } from './config/table.js'
+import { sealerOf } from './sealing.js'
 import { openModule } from './stream-module.js'
 
 /** A stream and what it stands on. */
@@ -19,6 +20,12 @@ export interface Backend {
  * @throws PosthasteError `invalid-configuration`
  */
 export async function openBackend(config: Config, log: Log): Promise<Backend> {
+  const backend = await openUnsealed(config, log)
+  const sealer = sealerOf(config)
+  return sealer ? { ...backend, stream: new SealedStream(backend.stream, sealer) } : backend
+}
+
+async function openUnsealed(config: Config, log: Log): Promise<Backend> {
   if (config.checkpoints !== 'stream' && config.stream !== 'kafka') {
     const detail = `Checkpoints in ${config.checkpoints} are for the kafka stream; the ${config.stream} stream keeps its own.`
     throw new PosthasteError('invalid-configuration', detail)

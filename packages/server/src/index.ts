@@ -1,4 +1,5 @@
 export { type ConfigSources, loadConfig, maskConfig } from './config/load-config.js'
+export { FLAG_TYPE } from './config/setting.js'
 export { type Config, environmentName, flagName, SETTING_KEYS, SETTINGS, type SettingKey } from './config/table.js'
 export { createLogger } from './logger.js'
 export { rebuildView } from './rebuild-view.js'

@@ -2,6 +2,7 @@ import { calledRecordBytesMax, type Log, type RetryPolicy, systemClock } from '@
 import type { ListenerOptions } from '@posthaste/listener'
 import type { Consumer, Stream } from '@posthaste/stream'
 import type { Config } from './config/table.js'
+import { egressPolicyOf } from './egress.js'
 
 /** What holds for instructions that say nothing else. */
 export function retryPolicyOf(config: Config): RetryPolicy {
@@ -43,7 +44,10 @@ export function listenerOptions(
     burstPerTarget: config.burstPerTarget,
     breakerFailures: config.breakerFailures,
     timeoutMs: config.callTimeout,
+    egress: egressPolicyOf(config),
     retry: retryPolicyOf(config),
+    targetRules: config.targets,
+    tlsMin: config.tlsMin,
     responseBytesMax: config.responseSize,
     recordBytesMax: calledRecordBytesMax(stream.supports.recordBytesMax, config.responseSize),
     logAttempts: config.logAttempts,

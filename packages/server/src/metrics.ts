@@ -1,4 +1,4 @@
-import type { InvocationCounts } from '@posthaste/core'
+import type { ErrorCode, InvocationCounts } from '@posthaste/core'
 import type { CountedAttempt, OpenBreaker } from '@posthaste/listener'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
@@ -96,6 +96,13 @@ export class ServerMetrics {
     registers: [this.#registry],
   })
 
+  readonly #refused = new Counter({
+    name: 'posthaste_refused_total',
+    help: 'Requests, and instructions of batches, that were answered with an error, by its code.',
+    labelNames: ['code'],
+    registers: [this.#registry],
+  })
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry })
   }
@@ -108,6 +115,10 @@ export class ServerMetrics {
   accepted(durationMs: number, count: number): void {
     this.#accepting.observe(durationMs / 1_000)
     this.#accepted.inc(count)
+  }
+
+  refused(code: ErrorCode): void {
+    this.#refused.inc({ code })
   }
 
   /** Adds what a view shows. Every process with a view shows the same: they are not to be summed. */

@@ -15,18 +15,19 @@ const PING_WAIT_S = 60
 export type CycleResult = { readonly drained: boolean } & object
 
 /**
- * Drains the stream once and returns the report. Where a listener already owns the calls, it is pinged instead.
- * `signal` ends it early: running calls get the grace period.
+ * Drains the stream once and returns the report. Where a listener already owns the calls, it is pinged instead; `token` is
+ * for that one, if it asks for one and there is no secret of pings. `signal` ends it early: running calls get the grace
+ * period.
  * @throws PosthasteError `stream-unavailable` if another process has the calls and cannot be pinged, or `stopping`
  */
-export async function runCycle(config: Config, log: Logger, signal: AbortSignal): Promise<CycleResult> {
+export async function runCycle(config: Config, log: Logger, signal: AbortSignal, token?: string): Promise<CycleResult> {
   const backend = await openBackend(config, log)
   try {
     const { stream } = backend
     await stream.start()
     const consumer = await stream.consume(LISTENERS_GROUP, { member: MEMBER })
     const owner = stream.supports.members === 'stand-by' ? await otherOwner(consumer) : undefined
-    if (owner !== undefined) return await pingUntilDrained(owner, signal)
+    if (owner !== undefined) return await pingUntilDrained({ owner, headers: pingHeaders(config, token), signal })
     const options = { ...listenerOptions(config, stream, consumer, log, MEMBER), schedule: undefined, lingerMs: 0 }
     return await drain(new Listener(options), config.stopGrace, signal)
   } finally {
@@ -48,11 +49,25 @@ async function otherOwner(consumer: Consumer): Promise<string | undefined> {
   return progress.find(({ owner }) => owner === 'other')?.member
 }
 
-async function pingUntilDrained(owner: string, signal: AbortSignal): Promise<CycleResult> {
+interface Ping {
+  readonly owner: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+/** What shows that this command may. */
+function pingHeaders({ pingSecret }: Config, token: string | undefined): Ping['headers'] {
+  if (pingSecret !== '') return { 'posthaste-ping-key': pingSecret }
+  return token === undefined ? {} : { authorization: `Bearer ${token}` }
+}
+
+async function pingUntilDrained(given: Ping): Promise<CycleResult> {
+  const { owner } = given
   if (!owner.startsWith('http'))
     throw new PosthasteError('stream-unavailable', `Another process drains the stream now: ${owner}.`)
   for (;;) {
-    const response = await ping(owner, signal)
+    const response = await ping(given)
+    if (response.status === 401 || response.status === 403) throw notLetIn(owner)
     if (response.status !== 200 && response.status !== 202)
       throw new PosthasteError('stream-unavailable', `The listener at ${owner} answered ${response.status}.`)
     const report = (await response.json()) as CycleReport & CycleResult
@@ -60,9 +75,17 @@ async function pingUntilDrained(owner: string, signal: AbortSignal): Promise<Cyc
   }
 }
 
-async function ping(owner: string, signal: AbortSignal): Promise<Response> {
+function notLetIn(owner: string): PosthasteError {
+  const detail =
+    `The listener at ${owner} does not let this command in: give it the same POSTHASTE_PING_SECRET, or a ` +
+    'POSTHASTE_TOKEN that may operate.'
+  return new PosthasteError('forbidden', detail)
+}
+
+async function ping({ headers, owner, signal }: Ping): Promise<Response> {
   try {
-    return await fetch(`${owner}/cycle?wait=${PING_WAIT_S}s`, { method: 'POST', signal })
+    // What shows who asks is for nobody else.
+    return await fetch(`${owner}/cycle?wait=${PING_WAIT_S}s`, { method: 'POST', headers, redirect: 'manual', signal })
   } catch (cause) {
     if (signal.aborted) throw new PosthasteError('stopping', 'Stopped before the stream was drained.', { cause })
     throw new PosthasteError('stream-unavailable', `The listener at ${owner} cannot be reached.`, { cause })

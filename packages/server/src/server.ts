@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Accepter, type Activity, type Metrics, type Readiness } from '@posthaste/accepter'
-import { acceptedRecordBytesMax, LIMITS, PosthasteError, systemClock } from '@posthaste/core'
+import { Accepter, type AccepterOptions, type Activity, type Metrics, type Readiness } from '@posthaste/accepter'
+import { acceptedRecordBytesMax, isLoopbackHost, LIMITS, PosthasteError, systemClock } from '@posthaste/core'
 import type { Logger } from 'pino'
 import { type Backend, openBackend } from './backend.js'
+import { Callers } from './callers.js'
 import { ClockWatch } from './clock-watch.js'
 import type { Config } from './config/table.js'
+import { egressPolicyOf, withLoopbackIfLocal } from './egress.js'
 import { type ListenerPart, LocalListener } from './listener-part.js'
 import { ListenerThread } from './listener-thread.js'
 import { ServerMetrics } from './metrics.js'
@@ -26,7 +28,10 @@ export class Server {
   readonly #config: Config
   readonly #role: Role
   readonly #log: Logger
+  readonly #callers: Callers
   readonly #accepter: Accepter
+  /** Serves operators apart from the others, if that is wanted. */
+  readonly #admin: Accepter | undefined
   readonly #clockWatch: ClockWatch
   readonly #metrics = new ServerMetrics()
   readonly #stopping = new AbortController()
@@ -47,12 +52,17 @@ export class Server {
     this.#fail = reject
   })
 
+  /** @throws PosthasteError `invalid-configuration` */
   constructor(config: Config, role: Role, log: Logger) {
-    this.#config = config
+    this.#config = withLoopbackIfLocal(config, role)
     this.#role = role
     this.#log = log
+    this.#callers = new Callers(config, log)
     if (role !== 'listener' && config.view === 'on') this.#openView()
-    this.#accepter = this.#createAccepter()
+    const { adminHost, adminPort } = config
+    const isApart = adminPort !== 'off'
+    this.#accepter = this.#createAccepter({ ...(isApart && { serves: (scope) => scope !== 'operate' }) })
+    if (isApart) this.#admin = this.#createAccepter(adminOptions(adminHost, adminPort))
     this.#clockWatch = new ClockWatch(log)
     // Who does not look at it learns from what `start` throws, or not at all.
     this.failure.catch(() => undefined)
@@ -78,8 +88,12 @@ export class Server {
     if (this.#role === 'all') this.#listener = new ListenerThread(this.#config)
     const isStreamThere = await this.#try(this.#startStream(this.#backend), 'This process')
     const url = await this.#accepter.start()
-    if (isStreamThere && (await this.#startParts(url))) return url
-    this.#starting = this.#startLater(this.#backend, url).catch((error: Error) => this.#fail(error))
+    const adminUrl = (await this.#admin?.start()) ?? url
+    if (adminUrl !== url) this.#log.info({ url: adminUrl }, 'operators are served apart')
+    this.#callers.start()
+    // Where it is, others learn who would ping it.
+    if (isStreamThere && (await this.#startParts(adminUrl))) return url
+    this.#starting = this.#startLater(this.#backend, adminUrl).catch((error: Error) => this.#fail(error))
     return url
   }
 
@@ -144,7 +158,7 @@ export class Server {
 
   async #stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all([this.#accepter.stop(), this.#listener?.stop()])
+    await Promise.all([this.#accepter.stop(), this.#admin?.stop(), this.#listener?.stop(), this.#callers.stop()])
     this.#rates?.stop()
     await this.#view?.stop()
     await this.#backend?.close()
@@ -158,14 +172,20 @@ export class Server {
     this.#metrics.watchView(view)
   }
 
-  #createAccepter(): Accepter {
+  #createAccepter(more: Partial<AccepterOptions>): Accepter {
     const recordBytesMax = (): number => this.#recordBytesMax
+    const { credentials } = this.#callers
+    const { pingSecret } = this.#config
     return new Accepter({
       host: this.#config.host,
       port: this.#config.port,
       clock: systemClock,
       log: this.#log,
       connectionsMax: this.#config.connections,
+      ...(credentials && { credentials }),
+      ...(pingSecret !== '' && { pingSecret }),
+      egress: egressPolicyOf(this.#config),
+      onRefused: (code) => this.#metrics.refused(code),
       readiness: () => this.#readiness(),
       ...(this.#role !== 'listener' && {
         invocations: {
@@ -181,6 +201,7 @@ export class Server {
       activity: () => this.#activity(),
       metrics: () => this.#measure(),
       ...(this.#role !== 'accepter' && { cycle: { ping: (waitMs) => this.#runningListener().ping(waitMs) } }),
+      ...more,
     })
   }
 
@@ -226,4 +247,10 @@ export class Server {
     const late = sleep(ANSWER_MS_MAX, 'The listener does not answer.', { ref: false })
     return Promise.race([this.#listener.blocked(), late])
   }
+}
+
+/** On loopback, whoever gets there operates the machine. */
+function adminOptions(host: string, port: number): Partial<AccepterOptions> {
+  const serves: AccepterOptions['serves'] = (scope) => scope === 'operate' || scope === 'open'
+  return { host, port, serves, ...(isLoopbackHost(host) && { credentials: undefined }) }
 }

@@ -1,6 +1,7 @@
 import { PosthasteError } from '@posthaste/core'
 import { Environment, InvocationView } from '@posthaste/storage'
 import type { Config } from './config/table.js'
+import { sealerOf } from './sealing.js'
 
 export interface OpenView {
   readonly view: InvocationView
@@ -14,7 +15,12 @@ export interface OpenView {
 export function openView(config: Config): OpenView {
   const { claimAge, viewAge, viewSize } = config
   const environment = openFile(config)
-  const view = new InvocationView({ environment, retention: { ageMs: viewAge, bytes: viewSize, claimAgeMs: claimAge } })
+  const sealer = sealerOf(config)
+  const view = new InvocationView({
+    environment,
+    retention: { ageMs: viewAge, bytes: viewSize, claimAgeMs: claimAge },
+    ...(sealer && { sealer }),
+  })
   return { view, close: () => environment.close() }
 }
 

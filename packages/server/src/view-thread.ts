@@ -37,8 +37,9 @@ export class ViewThread implements ViewDoor {
       this.#asOfMs = ownTime((told as ViewProgress).asOf)
       this.#changed.ring()
     }
-    this.#thread = new PartThread({ name: 'view', module, data: config, resourceLimits, onTold })
+    // First: what fails leaves no thread behind.
     this.#file = openView(config)
+    this.#thread = new PartThread({ name: 'view', module, data: config, resourceLimits, onTold })
   }
 
   /** May be repeated if it failed. @throws PosthasteError */
@@ -49,8 +50,8 @@ export class ViewThread implements ViewDoor {
     await started
   }
 
-  get(id: string): Invocation | undefined {
-    return this.#view.get(id)
+  get(id: string, tenant?: string): Invocation | undefined {
+    return this.#view.get(id, tenant)
   }
 
   response(id: string): KeptResponse | undefined {
@@ -77,8 +78,8 @@ export class ViewThread implements ViewDoor {
     return this.#view.list(query)
   }
 
-  schedule(id: string): ShownSchedule | undefined {
-    return this.#view.schedule(id)
+  schedule(id: string, tenant?: string): ShownSchedule | undefined {
+    return this.#view.schedule(id, tenant)
   }
 
   schedules(query: ScheduleQuery): SchedulePage {
@@ -87,6 +88,18 @@ export class ViewThread implements ViewDoor {
 
   counts(): InvocationCounts {
     return this.#view.counts()
+  }
+
+  oldestWaitingAtMs(): number | undefined {
+    return this.#view.oldestWaitingAtMs()
+  }
+
+  openOf(tenant: string): number {
+    return this.#view.openOf(tenant)
+  }
+
+  directivesOf(tenant: string): { readonly own: number; readonly others: number } {
+    return this.#view.directivesOf(tenant)
   }
 
   asOfMs(): number {

@@ -22,6 +22,7 @@ const configuration = read('docs', 'configuration.md')
 const api = read('docs', 'http-api.md')
 const retries = read('docs', 'retries.md')
 const schedules = read('docs', 'schedules.md')
+const security = read('docs', 'security.md')
 
 t.test('the tables are those of the code: npm run docs', async (t) => {
   const { renderDocs } = await import(pathToFileURL(join(root, 'scripts', 'generate-docs.mjs')).href)
@@ -128,7 +129,7 @@ t.test('every header of ours that the code names is documented, and the other wa
 })
 
 t.test('every link leads somewhere', async (t) => {
-  for (const [name, text] of Object.entries({ errors, configuration, api, retries, schedules })) {
+  for (const [name, text] of Object.entries({ errors, configuration, api, retries, schedules, security })) {
     for (const [, path = '', anchor] of text.matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]+))?\)/g)) {
       const document = path === '' ? text : read('docs', path)
       // As GitHub makes them.

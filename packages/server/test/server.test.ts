@@ -84,7 +84,9 @@ t.test('a start on a port that is taken fails and leaves nothing running', async
 })
 
 t.test('a start on a host that there is not fails', async (t) => {
-  await t.rejects(new Server(configOf(t, { host: '192.0.2.1' }), 'all', log).start(), { code: 'EADDRNOTAVAIL' })
+  await t.rejects(new Server(configOf(t, { host: '192.0.2.1', insecure: 'true' }), 'all', log).start(), {
+    code: 'EADDRNOTAVAIL',
+  })
 })
 
 t.test('readiness has its reasons', async (t) => {
@@ -95,7 +97,7 @@ t.test('readiness has its reasons', async (t) => {
   const { code, reasons } = await readiness(full.url)
   t.equal(code, 503)
   t.match(reasons, [/^The disk of the data directory has \d+ bytes left; 1099511627776 are kept in reserve\.$/])
-  const refused = await submit(full.url, 'http://127.0.0.1:9/')
+  const refused = await submit(full.url, 'http://127.0.0.1:9000/')
   t.equal(refused.status, 503)
   t.equal(refused.headers.get('retry-after'), '30')
   t.match(await refused.json(), { code: 'stream-full' })
@@ -126,7 +128,7 @@ t.test('a broker that is away is said, without its password', async (t) => {
 
 t.test('a ping tells where the listener can be reached', async (t) => {
   for (const host of ['127.0.0.1', '0.0.0.0']) {
-    const { url } = await start(t, 'listener', { host })
+    const { url } = await start(t, 'listener', { host, insecure: 'true' })
     const { partitions } = (await (await fetch(`${url}/cycle`)).json()) as { partitions: { member: string }[] }
     t.match(partitions, [{ owner: 'this', member: url }])
     t.equal((await fetch(`${partitions[0]?.member}/livez`)).status, 200)
@@ -176,7 +178,8 @@ async function start(t: Test, role: Role, flags: Flags = {}): Promise<{ server: 
 
 function configOf(t: Test, flags: Flags = {}) {
   const dataDir = flags.dataDir ?? makeDirectory(t)
-  return loadConfig({ environment: {}, flags: { port: '0', diskReserve: '0', stopGrace: '1s', ...flags, dataDir } })
+  const own = { port: '0', diskReserve: '0', stopGrace: '1s', allowAddresses: '127.0.0.0/8' }
+  return loadConfig({ environment: {}, flags: { ...own, ...flags, dataDir } })
 }
 
 function makeDirectory(t: Test): string {

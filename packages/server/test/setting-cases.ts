@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import type { SettingKey } from '../src/index.js'
 
 const MIB = 1024 ** 2
@@ -18,8 +19,37 @@ export const good: Readonly<Record<SettingKey, readonly (readonly [string, unkno
     ['65535', 65_535],
   ],
   connections: [
-    ['1', 1],
+    ['2', 2],
     ['1000000', 1_000_000],
+  ],
+  tokens: [['', undefined]],
+  jwtIssuer: anyText,
+  jwtAudience: anyText,
+  jwtJwks: anyText,
+  jwtAlgorithms: [['RS512,EdDSA', ['RS512', 'EdDSA']]],
+  jwtTenantClaim: [['org_id', 'org_id']],
+  requestsPerSecond: [
+    ['0', 0],
+    ['0.5', 0.5],
+    ['1000000', 1_000_000],
+  ],
+  openMax: [
+    ['0', 0],
+    ['1000000000', 1_000_000_000],
+  ],
+  pingSecret: [
+    ['', ''],
+    ['a-secret_of.16~letters', 'a-secret_of.16~letters'],
+  ],
+  adminPort: [
+    ['off', 'off'],
+    ['0', 0],
+    ['65535', 65_535],
+  ],
+  adminHost: [['::1', '::1']],
+  insecure: [
+    ['true', true],
+    ['false', false],
   ],
   stream: ['embedded', 'kafka', 'nats', './backend.js', '@someone/backend'].map((stream) => [stream, stream]),
   streamOptions: [
@@ -154,6 +184,19 @@ export const good: Readonly<Record<SettingKey, readonly (readonly [string, unkno
     ['0', 0],
     ['10000', 10_000],
   ],
+  allowTargets: [
+    ['none', []],
+    ['https://api.example.com,*://*.example.com:*', ['https://api.example.com', '*://*.example.com:*']],
+  ],
+  denyTargets: [['http://[::1]:8080,*://10.0.0.1', ['http://[::1]:8080', '*://10.0.0.1']]],
+  allowAddresses: [
+    ['none', []],
+    ['auto,10.0.0.0/8,fd00::/8,192.0.2.1', ['auto', '10.0.0.0/8', 'fd00::/8', '192.0.2.1']],
+  ],
+  targetPorts: [['443,8000-8999', ['443', '8000-8999']]],
+  targets: [['', []]],
+  keys: [['', []]],
+  tlsMin: ['TLSv1.2', 'TLSv1.3'].map((version) => [version, version]),
   callTimeout: [
     ['1ms', 1],
     ['1h', 3_600_000],
@@ -207,7 +250,19 @@ export const good: Readonly<Record<SettingKey, readonly (readonly [string, unkno
 export const bad: Readonly<Record<SettingKey, readonly string[]>> = {
   host: [''],
   port: ['', '-1', '65536', '80.5', '1e3', '0x50', ' 80', 'http', '99999999999999999'],
-  connections: ['', '0', '1000001', 'many'],
+  connections: ['', '1', '1000001', 'many'],
+  tokens: ['/no/such/tokens.json', tmpdir()],
+  jwtIssuer: [],
+  jwtAudience: [],
+  jwtJwks: [],
+  jwtAlgorithms: ['', 'HS256', 'none,', 'RS256,none', 'rs256', 'HS512,RS256'],
+  jwtTenantClaim: [''],
+  requestsPerSecond: ['', '-1', '1000001', 'many'],
+  openMax: ['', '-1', '1.5', '1000000001'],
+  pingSecret: ['short', 'with a blank between', 'umläute-sind-keine'],
+  adminPort: ['', 'on', '65536', '-1'],
+  adminHost: [''],
+  insecure: ['', 'yes', '1', 'TRUE'],
   stream: [''],
   streamOptions: ['', '{', 'a=b'],
   prefix: ['', 'a.b', 'a b', 'ü', 'a'.repeat(65)],
@@ -248,6 +303,13 @@ export const bad: Readonly<Record<SettingKey, readonly string[]>> = {
   ratePerTarget: ['', '-1', '100001', '1e3'],
   burstPerTarget: ['', '0', '65537', '1.5'],
   breakerFailures: ['', '-1', '10001'],
+  allowTargets: ['', 'example.com', 'ftp://a', 'https://a/b', 'https://a:0', 'https://a.*', 'https://u@a', 'any'],
+  denyTargets: ['', 'https://a,', 'https://a:65536', '*', 'https://*example.com'],
+  allowAddresses: ['', '10.0.0.0/33', '10.0.0/8', '0x7f000001', '::1/129', 'localhost', 'auto,', '10.0.0.0/8/8'],
+  targetPorts: ['', '0', '65536', '90-80', '80-', 'http', '80;443'],
+  targets: ['/no/such/targets.json', tmpdir()],
+  keys: ['/no/such/keys.json', tmpdir()],
+  tlsMin: ['', 'TLSv1.1', '1.2'],
   callTimeout: ['', '0ms', '2h', '30'],
   retryMaxAttempts: ['', '0', '101'],
   retryInitialDelay: ['', '8d', '1'],

@@ -17,7 +17,7 @@ t.test("a third party's backend plugs in", async (t) => {
     })
     target.listen(0, '127.0.0.1', async () => {
       t.teardown(() => target.close())
-      const options = { streamOptions: JSON.stringify({ directory }) }
+      const options = { streamOptions: JSON.stringify({ directory }), allowAddresses: '127.0.0.1' }
       const server = new Server(configOf(backendIn(directory), options), 'all', log)
       t.teardown(() => server.stop())
       const url = await server.start()

@@ -118,7 +118,15 @@ async function start(t: Test, role: Role, flags: Flags = {}): Promise<{ server: 
 function configOf(dataDir: string, flags: Flags = {}) {
   return loadConfig({
     environment: {},
-    flags: { port: '0', diskReserve: '0', stopGrace: '1s', logLevel: 'silent', ...flags, dataDir },
+    flags: {
+      port: '0',
+      diskReserve: '0',
+      stopGrace: '1s',
+      logLevel: 'silent',
+      allowAddresses: '127.0.0.0/8',
+      ...flags,
+      dataDir,
+    },
   })
 }
 

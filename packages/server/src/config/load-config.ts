@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { type FieldError, PosthasteError } from '@posthaste/core'
+import { readJsonFile } from './json-file.js'
 import { type Config, environmentName, flagName, SETTING_KEYS, SETTINGS, type SettingKey } from './table.js'
 
 /** Names the configuration file. Not a setting: a file cannot name itself. */
 const CONFIG_FILE_ENVIRONMENT = 'POSTHASTE_CONFIG'
-/** Says to the commands that ask a running process where that is: no setting, but no typing error either. */
-const URL_ENVIRONMENT = 'POSTHASTE_URL'
+/** Say to the commands that ask a running process where that is, and by which token: no settings, but no typing errors either. */
+const COMMAND_ENVIRONMENT = ['POSTHASTE_URL', 'POSTHASTE_TOKEN']
 
 export interface ConfigSources {
   /** From the command line, by setting key. */
@@ -33,7 +33,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   const config: Record<string, unknown> = {}
   for (const key of SETTING_KEYS) {
     const given = lookUp(key, sources.flags ?? {}, environment, file)
-    const parsed = SETTINGS[key].parse(given.value)
+    const parsed = SETTINGS[key].parse(given.value, environment)
     if ('value' in parsed) config[key] = parsed.value
     else
       faults.push(
@@ -68,13 +68,12 @@ function lookUp(
 
 function readConfigFile(path: string | undefined, faults: string[]): Readonly<Record<string, unknown>> {
   if (path === undefined) return {}
-  let content: unknown
-  try {
-    content = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    faults.push(`The configuration file ${path} cannot be read: ${(error as Error).message}.`)
+  const read = readJsonFile(path)
+  if ('fault' in read) {
+    faults.push(`The configuration file ${path} ${read.fault}.`)
     return {}
   }
+  const content = read.value
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     faults.push(`The configuration file ${path} is not a JSON object.`)
     return {}
@@ -89,7 +88,7 @@ function readConfigFile(path: string | undefined, faults: string[]): Readonly<Re
 
 /** A variable that looks like ours and is not is a typing error. */
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set([CONFIG_FILE_ENVIRONMENT, URL_ENVIRONMENT, ...SETTING_KEYS.map(environmentName)])
+  const known = new Set([CONFIG_FILE_ENVIRONMENT, ...COMMAND_ENVIRONMENT, ...SETTING_KEYS.map(environmentName)])
   return Object.keys(environment)
     .filter((name) => name.startsWith('POSTHASTE_') && !known.has(name))
     .map((name) => `${name}: there is no such setting.`)

@@ -1,14 +1,50 @@
 import {
   CALL_ERRORS,
   type CallError,
+  DEFAULT_EGRESS,
   DEFAULT_RETRY_POLICY,
   formatDuration,
   isJson,
   LIMITS,
+  ORIGIN_PATTERN_FORM,
+  parseKeyFile,
+  parseOriginPattern,
+  parseTargetFile,
+  parseTokenFile,
+  readPorts,
+  readRange,
+  type SealingKey,
   STATUSES_PATTERN,
+  type TargetRule,
+  TLS_VERSIONS,
+  type TokenHolder,
 } from '@posthaste/core'
 import { isSchedule } from '@posthaste/listener'
-import { choice, decimal, duration, integer, list, optionalText, type Setting, size, text } from './setting.js'
+import { LOOPBACK_IF_LOCAL } from './loopback-if-local.js'
+import {
+  choice,
+  decimal,
+  duration,
+  flag,
+  integer,
+  jsonFile,
+  list,
+  optionalText,
+  portOrOff,
+  type Setting,
+  size,
+  text,
+} from './setting.js'
+
+const originPatterns = { test: (text: string) => parseOriginPattern(text) !== undefined }
+const addresses = { test: (text: string) => text === LOOPBACK_IF_LOCAL || readRange(text) !== undefined }
+const ports = { test: (text: string) => readPorts(text) !== undefined }
+
+/** The tokens that there are, and where they stand. */
+export interface TokenFile {
+  readonly path: string
+  readonly holders: readonly TokenHolder[]
+}
 
 /**
  * Every setting. Drives reading, `--help`, `docs/configuration.md` and the log line at the start. A setting `dataDir` is
@@ -17,9 +53,54 @@ import { choice, decimal, duration, integer, list, optionalText, type Setting, s
 export const SETTINGS = {
   host: text({ default: '127.0.0.1', description: 'Address to listen on; of a name, the first that it has.' }),
   port: integer(0, 65_535, { default: '8080', description: 'Port to listen on; 0 picks a free one.' }),
-  connections: integer(1, 1_000_000, {
+  connections: integer(2, 1_000_000, {
     default: '10000',
-    description: 'Connections of clients that may be open; one more is closed as it comes.',
+    description:
+      'Connections of clients that may be open. An address leaves as many as it has; one more is closed as it comes.',
+  }),
+  tokens: jsonFile<TokenFile | undefined>(
+    undefined,
+    (document, _, path) => ({ path, holders: parseTokenFile(document) }),
+    {
+      description:
+        'File with the hashes of the tokens by which callers are known, and what each may do. It is read again when it changes.',
+    },
+  ),
+  jwtIssuer: optionalText({ description: 'Who issues the JWTs by which callers are known besides: their claim iss.' }),
+  jwtAudience: optionalText({ description: 'Whom they are for: their claim aud.' }),
+  jwtJwks: optionalText({ description: 'Where the public keys of the issuer are (JWKS): an https URL, or a file.' }),
+  jwtAlgorithms: list<string>(/^((RS|PS|ES)(256|384|512)|EdDSA)$/, 'algorithms such as RS256, PS256, ES256 and EdDSA', {
+    default: 'RS256,PS256,ES256,EdDSA',
+    description: 'By which algorithms they may be signed, separated by commas.',
+  }),
+  jwtTenantClaim: text({
+    default: 'tenant',
+    description: 'The claim that names the tenant of a JWT, which each must have; none if there are no tenants.',
+  }),
+  requestsPerSecond: decimal(0, 1_000_000, {
+    default: '0',
+    description:
+      'Requests that a caller may send in a second to one process, and at once after a rest, where its token says no other; 0 for any number.',
+  }),
+  openMax: integer(0, 1_000_000_000, {
+    default: '0',
+    description:
+      'Invocations and schedules that the tenant of a caller may have open when it sends another, where its token says no other; 0 for any number.',
+  }),
+  pingSecret: optionalText({
+    description:
+      'What a health check may show to ping /cycle without a token: ?key=, or the header Posthaste-Ping-Key.',
+    secret: true,
+    check: (given) =>
+      /^[\w.~-]{16,256}$/.test(given) ? undefined : 'it is not 16 to 256 of the characters A-Z a-z 0-9 - . _ ~',
+  }),
+  adminPort: portOrOff({
+    description:
+      'Port for /cycle, /metrics and /stats, which are then not on the other one. While it is on loopback no token is needed there.',
+  }),
+  adminHost: text({ default: '127.0.0.1', description: 'Address to listen on for these.' }),
+  insecure: flag({
+    description: 'Whether to listen on more than loopback though neither tokens nor JWTs are configured.',
   }),
   stream: text({
     default: 'embedded',
@@ -157,6 +238,36 @@ export const SETTINGS = {
     default: '10',
     description:
       'Calls of one target origin that must fail in a row before it counts as dead and is not called; 0 for never.',
+  }),
+  allowTargets: list(originPatterns, `patterns, each ${ORIGIN_PATTERN_FORM}`, {
+    default: DEFAULT_EGRESS.allowTargets.join(','),
+    description:
+      'Which origins may be called, separated by commas: scheme, host, the first part of the host, or port may be *.',
+  }),
+  denyTargets: list(originPatterns, `patterns, each ${ORIGIN_PATTERN_FORM}`, {
+    default: 'none',
+    description: 'Which origins may not be called even so, in the same form, or none.',
+  }),
+  allowAddresses: list(addresses, 'addresses such as 10.0.0.0/8, fd00::/8 or 10.1.2.3', {
+    default: LOOPBACK_IF_LOCAL,
+    description:
+      'Which addresses may be called though they are not public, or none. auto: those of loopback, for a process that is accepter and listener, listens on loopback only, has its stream on this machine, and knows no tokens.',
+  }),
+  targetPorts: list(ports, 'ports such as 443 or 8000-8999', {
+    default: DEFAULT_EGRESS.ports.join(','),
+    description: 'Which ports may be called, separated by commas.',
+  }),
+  targets: jsonFile<readonly TargetRule[]>([], parseTargetFile, {
+    description:
+      'File that says of targets how calls of them are signed, over which TLS they go, and what is not kept.',
+  }),
+  keys: jsonFile<readonly SealingKey[]>([], parseKeyFile, {
+    description:
+      'File with the keys that what is kept is sealed with: the first seals, all of them open. Without it nothing is sealed.',
+  }),
+  tlsMin: choice(TLS_VERSIONS, {
+    default: 'TLSv1.2',
+    description: 'The oldest version of TLS that is spoken with targets, where that file says no other.',
   }),
   callTimeout: duration('1ms', '1h', {
     default: '30s',
