@@ -8,7 +8,7 @@ RUN node scripts/prepare.mjs
 RUN mkdir /posthaste \
   && cp -r --parents LICENSE package.json pnpm-lock.yaml pnpm-workspace.yaml patches packages/*/package.json packages/*/dist/src /posthaste \
   && cd /posthaste \
-  && CI=true npx --yes pnpm@10.34.9 --filter "@posthaste/cli..." install --prod --frozen-lockfile --ignore-scripts
+  && CI=true node /source/scripts/pnpm.mjs --filter "@posthaste/cli..." install --prod --frozen-lockfile --ignore-scripts
 
 FROM base
 COPY --from=build /posthaste /posthaste

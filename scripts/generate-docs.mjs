@@ -94,6 +94,27 @@ function limitsTable(limits, formatDuration) {
   const plain = (n) => n
   const characters = (n) => `${n} characters`
   const words = {
+    requestHeadBytesMax: ['First line and headers of a request; beyond it 431', bytes],
+    requestHeadersMax: ['Headers of a request; beyond it 431', plain],
+    jsonDepthMax: ['Levels of the JSON of a request; beyond it 413', plain],
+    bodiesBytesMax: [
+      'What a process holds of requests that are not all there yet, of which a tenant leaves as much as he has; beyond it 503',
+      bytes,
+    ],
+    requestMsMax: ['How long a request may take to be all there; beyond it 408', ms],
+    answerMsMax: [
+      'How long an answer may take to be fetched; beyond it, and by twice as long, the connection is cut',
+      ms,
+    ],
+    keepAliveMsMax: ['How long a connection may be idle before it is closed', ms],
+    waitingRequestsMax: [
+      'Requests of a process that wait, as with `wait`, of which a tenant leaves as many as he has; one more is answered at once',
+      plain,
+    ],
+    pendingChangesMax: [
+      'Cancellations and moves that are looked out for, of which a tenant leaves as many as he has',
+      plain,
+    ],
     urlBytesMax: ['A URL, its query included', bytes],
     methodLengthMax: ['`method`', characters],
     headerCountMax: ['Headers; each value of a list counts', plain],
@@ -114,6 +135,7 @@ function limitsTable(limits, formatDuration) {
     listSchedulesMax: ['`limit` of a list of schedules', plain],
     depthMax: ['Invocations that give rise to one another', plain],
     recordBytesMax: ['An instruction as a [record](record-format.md): a line of JSON and the bytes of the body', bytes],
+    responseHeadBytesMax: ["First line and headers of a target's response; beyond it the call fails", bytes],
     responseHeaderBytesMax: ['Headers of a response that are recorded; what goes beyond is left out', bytes],
     idempotencyKeyLengthMax: ['`Idempotency-Key`', characters],
     batchInvocationsMax: ['Instructions in a batch', plain],

@@ -9,7 +9,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
-const pnpm = 'pnpm@10.34.9'
 const installed = join(root, 'node_modules', '.posthaste-installed')
 const lock = join(root, '.prepare.lock')
 
@@ -36,7 +35,7 @@ function install() {
   if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return false
   console.log('Installing dependencies')
   rmSync(installed, { force: true })
-  quietly('npx', ['--yes', pnpm, 'install', '--frozen-lockfile', '--ignore-scripts'])
+  quietly(process.execPath, [join(root, 'scripts', 'pnpm.mjs'), 'install', '--frozen-lockfile', '--ignore-scripts'])
   // tap generates its Test class from the list of plugins in package.json; the tests are compiled against it.
   quietly(join(root, 'node_modules', '.bin', 'tap'), ['build'])
   writeFileSync(installed, wanted)

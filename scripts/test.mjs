@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { audit } from './audit.mjs'
 import { brokersForTests } from './brokers/for-tests.mjs'
 import { prepare, root, run } from './prepare.mjs'
 
@@ -17,8 +18,11 @@ try {
   await prepare()
   const lintFailed = run('biome', ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.']) !== 0
   if (lintFailed) console.log('the linter failed')
+  const { known = [], unanswered } = process.env.CI ? audit() : {}
   const tests = await testWithBrokers(process.argv.slice(2))
-  finish({ ...tests, fail: tests.fail + (lintFailed ? 1 : 0) })
+  for (const line of known) console.log(`\nnot ok: a dependency: ${line}`)
+  if (unanswered) console.log(`\nNOT AUDITED: ${unanswered}.`)
+  finish({ ...tests, fail: tests.fail + (lintFailed ? 1 : 0) + known.length })
 } catch (error) {
   console.error(error.message)
   finish({ pass: 0, fail: 1, skip: 0 })

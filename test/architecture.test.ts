@@ -5,13 +5,13 @@ import t from 'tap'
 
 // What each package may import besides node:* and its own files. Layers point one way; each library has its place.
 const allowed: Record<string, { workspace: string[]; libraries: string[] }> = {
-  core: { workspace: [], libraries: ['croner', 'typebox'] },
+  core: { workspace: [], libraries: ['croner', 'ipaddr.js', 'typebox'] },
   stream: { workspace: ['core'], libraries: [] },
   storage: { workspace: ['core'], libraries: ['lmdb'] },
   'stream-embedded': { workspace: ['core', 'storage', 'stream'], libraries: ['lmdb'] },
   'stream-kafka': { workspace: ['core', 'storage', 'stream'], libraries: ['kafkajs'] },
   'stream-nats': { workspace: ['core', 'storage', 'stream'], libraries: ['nats'] },
-  accepter: { workspace: ['core', 'stream'], libraries: ['fastify'] },
+  accepter: { workspace: ['core', 'stream'], libraries: ['fastify', 'jose'] },
   listener: { workspace: ['core', 'stream'], libraries: ['node-cron', 'undici'] },
   server: {
     workspace: ['accepter', 'core', 'listener', 'storage', 'stream', 'stream-embedded', 'stream-kafka', 'stream-nats'],
@@ -59,6 +59,15 @@ t.test('what package.json and tsconfig.json name is what is imported', async (t)
     t.strictSame(references('packages', name), neighbours.map((d) => d.slice(11)).sort(), `${name}: references`)
   }
   t.strictSame(references('.'), [...packages, 'bench', 'test'].sort(), 'the solution: references')
+})
+
+t.test('what few need is loaded where it is needed', async (t) => {
+  // A command that asks and ends must not wait for schemas, nor for a server.
+  t.strictSame(loadedBy('cli', 'src/main.ts'), ['@posthaste/core/basics', 'commander'])
+  t.strictSame(loadedBy('core', 'src/basics.ts'), [])
+  const ofAccepters = loadedBy('accepter', 'src/index.ts')
+  t.ok(ofAccepters.includes('fastify'))
+  t.notOk(ofAccepters.includes('jose'))
 })
 
 t.test('names say what a file is about', async (t) => {
@@ -123,10 +132,35 @@ function mayImport(source: Source, specifier: string): boolean {
 }
 
 function importsOf(text: string): string[] {
-  const statements = /^[ \t]*(?:import|export)\b(?:[\w$*{},\s]*?\bfrom)?\s*['"]([^'"]+)['"]/gm
   const calls = /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g
-  const code = withoutComments(text)
-  return [statements, calls].flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] ?? ''))
+  return [...statementsIn(text), ...specifiersIn(text, calls)]
+}
+
+function statementsIn(text: string): string[] {
+  return specifiersIn(text, /^[ \t]*(?:import|export)\b(?:[\w$*{},\s]*?\bfrom)?\s*['"]([^'"]+)['"]/gm)
+}
+
+function specifiersIn(text: string, pattern: RegExp): string[] {
+  return [...withoutComments(text).matchAll(pattern)].map((match) => match[1] ?? '')
+}
+
+/** The packages that a file loads when it is loaded, by itself or by other files of its own package. */
+function loadedBy(name: string, path: string): string[] {
+  const files = new Set([path])
+  const others = new Set<string>()
+  for (const file of files) {
+    const source = sources.find((one) => one.package === name && one.path === file)
+    if (!source) throw new Error(`packages/${name}/${file} is not there.`)
+    for (const specifier of statementsIn(withoutTypes(source.text))) {
+      if (specifier.startsWith('.')) files.add(normalize(join(file, '..', specifier)).replace(/\.js$/, '.ts'))
+      else if (!specifier.startsWith('node:')) others.add(specifier)
+    }
+  }
+  return [...others].sort()
+}
+
+function withoutTypes(text: string): string {
+  return text.replace(/^(import|export) type\b[^']*'[^']*'/gm, '')
 }
 
 function readsEnvironment(text: string): boolean {

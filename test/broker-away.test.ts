@@ -14,9 +14,11 @@ const LOOK_MS = 50
 const POSTS = 20
 
 t.setTimeout(580_000)
+// They wait most of the time.
+t.jobs = 2
 
 for (const launcher of [ownNats, ownKafka]) {
-  t.test(launcher.name, { timeout: 280_000, skip: missingFor(t, launcher) }, async (t) => {
+  t.test(launcher.name, { timeout: 280_000, skip: missingFor(t, launcher), buffered: true }, async (t) => {
     const own = await launcher.start(t)
     await t.test('a broker that is away at the start, and later', (t) => awayAndBack(t, own))
     await t.test('a broker that is silent', (t) => silent(t, own))
@@ -105,7 +107,7 @@ async function checkAway(t: Test, client: Client, url: string, when: string): Pr
   t.equal((await client.request(`${url}/livez`)).status, 200, 'but alive')
   for (let round = 0; round < 2; round += 1) {
     const startedMs = performance.now()
-    const posts = Array.from({ length: POSTS }, () => client.post(url, { target: 'http://127.0.0.1:9/' }))
+    const posts = Array.from({ length: POSTS }, () => client.post(url, { target: 'http://127.0.0.1:9000/' }))
     for (const answered of await Promise.all(posts)) checkRefusal(t, answered, when)
     const tookMs = Math.round(performance.now() - startedMs)
     t.ok(tookMs <= ANSWER_MS_MAX, `${POSTS} POSTs are answered within ${tookMs} ms`)

@@ -14,7 +14,7 @@ import { temporaryDirectory } from './harness/temporary-directory.js'
 // it is one invocation, and one call.
 
 const CLIENTS = 50
-const ROUNDS = 5
+const ROUNDS = 3
 const ACCEPTERS = ['accepter-1', 'accepter-2'] as const
 const DRAIN = '?wait=30s'
 /** What makes an accepter claim, and go no further. */

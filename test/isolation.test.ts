@@ -21,7 +21,7 @@ interface Scale {
 }
 
 const HANGING_TARGETS = 50
-const ON_EMBEDDED: Scale = { quick: 10_000, hanging: 200_000 }
+const ON_EMBEDDED: Scale = { quick: 5_000, hanging: 100_000 }
 const ON_BROKER: Scale = { quick: 4_000, hanging: 16_000 }
 
 /** Sooner than a time-out of those that hang. */

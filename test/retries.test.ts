@@ -34,7 +34,7 @@ for (const backend of [embedded, nats, kafka] as const) {
 /** What a target wishes is done, and who is to be told is told. */
 async function wishIsDone(t: Test, { ask, heard, submit, target }: Setting): Promise<void> {
   const id = await submit('/wishes', { onSuccess: { url: `${target.url}/told`, format: 'cloudevents' } })
-  const shown = await ask(`/invocations/${id}?wait=20s`)
+  const shown = await ask(`/invocations/${id}?wait=60s`)
   t.match(shown, { state: 'succeeded', attemptsMade: 3, attemptsAnswered: 3 })
   const [first, second, third] = shown.attempts.map(({ startedAt }) => Date.parse(startedAt))
   t.ok(Number(second) - Number(first) >= 1_000, 'not before Retry-After')
@@ -53,7 +53,7 @@ async function wishIsDone(t: Test, { ask, heard, submit, target }: Setting): Pro
     data: { requestContext: { requestId: id, approximateInvokeCount: 3 }, requestPayload: { n: 1 } },
   })
   t.strictSame(shown.destination, { id: told?.key })
-  t.match(await ask(`/invocations/${told?.key}?wait=20s`), { state: 'succeeded', parent: id })
+  t.match(await ask(`/invocations/${told?.key}?wait=60s`), { state: 'succeeded', parent: id })
 }
 
 async function movedKeepsCounts(t: Test, { ask, heard, submit }: Setting): Promise<void> {
@@ -61,8 +61,8 @@ async function movedKeepsCounts(t: Test, { ask, heard, submit }: Setting): Promi
   await retrying(ask, id)
   const tooLate = await ask(`/invocations/${id}`, 'PATCH', { delay: '2d' })
   t.match(tooLate, { status: 400, code: 'invalid-time' }, 'a day is the default')
-  t.match(await ask(`/invocations/${id}?wait=20s`, 'PATCH', { delay: '0s' }), { id })
-  t.match(await ask(`/invocations/${id}?wait=20s`), { state: 'succeeded', attemptsMade: 2, attemptsAnswered: 2 })
+  t.match(await ask(`/invocations/${id}?wait=60s`, 'PATCH', { delay: '0s' }), { id })
+  t.match(await ask(`/invocations/${id}?wait=60s`), { state: 'succeeded', attemptsMade: 2, attemptsAnswered: 2 })
   t.equal(heard.get('/moved')?.[1]?.['posthaste-answered-attempts'], '1')
 }
 
@@ -72,8 +72,8 @@ async function movedKeepsAge(t: Test, { ask, submit, target }: Setting): Promise
   // 59 seconds more than it is old by now are more than it may be.
   await sleep(1_100)
   t.match(await ask(`/invocations/${id}`, 'PATCH', { delay: '2m' }), { status: 400, code: 'invalid-time' })
-  await ask(`/invocations/${id}?wait=20s`, 'PATCH', { delay: '0s' })
-  t.match(await ask(`/invocations/${id}?wait=20s`), { state: 'expired', attemptsMade: 2 })
+  await ask(`/invocations/${id}?wait=60s`, 'PATCH', { delay: '0s' })
+  t.match(await ask(`/invocations/${id}?wait=60s`), { state: 'expired', attemptsMade: 2 })
   t.equal(target.arrivals.filter(({ path }) => path === '/old').length, 2)
 }
 
@@ -117,7 +117,7 @@ async function setUp(t: Test, backend: Backend) {
   t.teardown(() => target.stop())
   const posthaste = await PosthasteProcess.start({ role: 'start', settings: backend.create(t).settings })
   t.teardown(() => posthaste.stop())
-  const client = new Client({ timeoutMs: 40_000 })
+  const client = new Client({ timeoutMs: 80_000 })
   t.teardown(() => client.close())
   const ask: Ask = async (path, method = 'GET', body) => {
     const { json } = await client.request(posthaste.url + path, method, body && JSON.stringify(body))

@@ -18,11 +18,13 @@ const TIMES_MS_MAX = 60_000
 const QUIET_TIMES = 3
 
 t.setTimeout(300_000)
+// They wait most of the time.
+t.jobs = 3
 
-for (const backend of [embedded, nats, kafka])
-  testOn(t, backend as Backend, 'each time is one invocation, with two listeners', 200_000, (t, { create }) =>
-    killOne(t, create(t)),
-  )
+for (const backend of [embedded, nats, kafka] as readonly Backend[]) {
+  const name = 'each time is one invocation, with two listeners'
+  testOn(t, backend, name, 200_000, (t) => killOne(t, backend.create(t)), { buffered: true })
+}
 
 async function killOne(t: Test, installation: Installation): Promise<void> {
   const target = await ScheduleTarget.start()

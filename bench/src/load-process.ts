@@ -75,7 +75,7 @@ async function run(load: Load): Promise<LoadResult> {
 }
 
 /** The request as it goes over the wire, and where in it the body to mark begins. */
-function requestTo(url: string, target: string, { bodyBytes, fields }: Load): { bytes: Buffer; bodyAt: number } {
+function requestTo(url: string, target: string, { bodyBytes, fields, token }: Load): { bytes: Buffer; bodyAt: number } {
   const body = unmarkedBody(bodyBytes)
   const rest = JSON.stringify({ target, ...fields })
   const json = `{"body":${body},${rest.slice(1)}`
@@ -84,6 +84,7 @@ function requestTo(url: string, target: string, { bodyBytes, fields }: Load): { 
     `Host: ${new URL(url).host}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(json)}`,
+    ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
   ].join('\r\n')
   const bytes = Buffer.from(`${head}\r\n\r\n${json}`)
   return { bytes, bodyAt: bytes.indexOf(body) }

@@ -15,6 +15,8 @@ export interface Load {
   readonly targets: readonly string[]
   /** What else each instruction says. */
   readonly fields?: Readonly<Record<string, unknown>>
+  /** Shown with each request. */
+  readonly token?: string
   /** Bodies are numbered from here. */
   readonly firstSequence: number
 }

@@ -13,6 +13,7 @@ import { lateness } from './lateness.js'
 import { outage } from './outage.js'
 import { profile } from './profile.js'
 import { scaling } from './scaling.js'
+import { security } from './security.js'
 import { openSite, type Site, STREAMS } from './site.js'
 import { soak } from './soak.js'
 import { streams } from './streams.js'
@@ -36,6 +37,7 @@ const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   scaling,
   view,
   viewCost,
+  security,
 }
 
 const { positionals: asked, values } = parseArgs({

@@ -13,6 +13,11 @@ export interface System {
   stop(): Promise<void>
 }
 
+export interface StartOptions extends Pick<PosthasteOptions, 'nodeArguments' | 'settings'> {
+  /** One that may `operate`, where that is needed. */
+  readonly token?: string
+}
+
 export async function startFloor(): Promise<System> {
   const child = fork(new URL('./floor-process.js', import.meta.url))
   const [url] = (await once(child, 'message')) as [string]
@@ -30,12 +35,9 @@ export async function startFloor(): Promise<System> {
 }
 
 /** Starts Posthaste as it comes, on an installation of its own, which goes when it stops. */
-export async function startPosthaste(
-  site: Site,
-  { nodeArguments = [], settings = {} }: Pick<PosthasteOptions, 'nodeArguments' | 'settings'> = {},
-): Promise<System> {
+export async function startPosthaste(site: Site, { settings = {}, ...others }: StartOptions = {}): Promise<System> {
   const installation = site.install()
-  const options = { nodeArguments, settings: { ...installation.settings, ...settings } }
+  const options = { ...others, settings: { ...installation.settings, ...settings } }
   const system = await startRole('start', installation.dataDir, options)
   return {
     ...system,
@@ -50,9 +52,10 @@ export async function startPosthaste(
 export async function startRole(
   role: PosthasteOptions['role'],
   dataDir: string,
-  options: Pick<PosthasteOptions, 'nodeArguments' | 'settings'> = {},
+  { token, ...options }: StartOptions = {},
 ): Promise<System> {
   const posthaste = await PosthasteProcess.start({ role, dataDir, ...options })
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   return {
     name: 'posthaste',
     url: posthaste.url,
@@ -60,7 +63,7 @@ export async function startRole(
     async settle() {
       let drained = false
       while (!drained) {
-        const response = await fetch(`${posthaste.url}/cycle?wait=10s`, { method: 'POST' })
+        const response = await fetch(`${posthaste.url}/cycle?wait=10s`, { method: 'POST', headers })
         drained = ((await response.json()) as { drained: boolean }).drained
       }
     },

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { environmentName, type SettingKey } from '@posthaste/server'
 
 const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/src/main.js', import.meta.url))
+/** Where all targets of the tests are, but for those that test just this. */
+const TARGETS = '127.0.0.0/8'
 /** Lines kept of what a process printed: the last ones. */
 const LINES_MAX = 2_000
 const READY_LOOK_MS = 10
@@ -38,8 +40,8 @@ const alive = new Set<PosthasteProcess>()
 process.on('exit', () => {
   for (const one of alive) one.kill('SIGKILL')
 })
-// A test that takes too long is ended by a signal, and nothing of it may stay.
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+// A test that takes too long is ended by a signal, by tap with SIGALRM, and nothing of it may stay.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM'] as const) process.once(signal, () => process.exit(1))
 
 /** A real `posthaste` process. None outlives the test process. */
 export class PosthasteProcess {
@@ -56,8 +58,14 @@ export class PosthasteProcess {
   /** Starts a process and resolves once `/readyz` answers 200. */
   static async start(options: PosthasteOptions): Promise<PosthasteProcess> {
     const posthaste = new PosthasteProcess(options)
-    await posthaste.ready()
-    return posthaste
+    try {
+      await posthaste.ready()
+      return posthaste
+    } catch (error) {
+      // Nobody else can, and the test process would not end.
+      posthaste.kill()
+      throw error
+    }
   }
 
   /** Starts a process and waits for nothing. */
@@ -66,7 +74,7 @@ export class PosthasteProcess {
     const env: NodeJS.ProcessEnv = {}
     // What the developer's shell says of Posthaste is not for the test.
     for (const name of Object.keys(process.env)) if (!name.startsWith('POSTHASTE_')) env[name] = process.env[name]
-    const given = { port: '0', ...settings, ...(dataDir !== undefined && { dataDir }) }
+    const given = { port: '0', allowAddresses: TARGETS, ...settings, ...(dataDir !== undefined && { dataDir }) }
     for (const [key, value] of Object.entries(given)) env[environmentName(key)] = value
     this.#child = spawn(process.execPath, ['--enable-source-maps', ...nodeArguments, MAIN, role], {
       env,

@@ -1,4 +1,4 @@
-import { calledRecordBytesMax, DEFAULT_RETRY_POLICY } from '@posthaste/core'
+import { calledRecordBytesMax, DEFAULT_RETRY_POLICY, EgressPolicy } from '@posthaste/core'
 import { Listener, type ListenerOptions } from '@posthaste/listener'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type { Consumer, Effects, StoredRecord, Stream } from '@posthaste/stream'
@@ -87,6 +87,7 @@ export class SimulatedListener {
       retry: DEFAULT_RETRY_POLICY,
       responseBytesMax: RESPONSE_BYTES_MAX,
       recordBytesMax: calledRecordBytesMax(stream.supports.recordBytesMax, RESPONSE_BYTES_MAX),
+      egress: new EgressPolicy({ allowAddresses: ['127.0.0.0/8'] }),
       logAttempts: 'failed',
       ...options,
     })

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Accepter } from '@posthaste/accepter'
-import { acceptedRecordBytesMax, calledRecordBytesMax, DEFAULT_RETRY_POLICY, type JournalEntry } from '@posthaste/core'
+import {
+  acceptedRecordBytesMax,
+  calledRecordBytesMax,
+  DEFAULT_RETRY_POLICY,
+  EgressPolicy,
+  type JournalEntry,
+} from '@posthaste/core'
 import { Listener } from '@posthaste/listener'
 import { Environment, LmdbCheckpointStore } from '@posthaste/storage'
 import type { Consumer, Effects, Followed, Stream } from '@posthaste/stream'
@@ -111,6 +117,7 @@ export class EmbeddedWorld implements World {
       retry: { ...DEFAULT_RETRY_POLICY, jitter: 'none' },
       responseBytesMax: RESPONSE_BYTES_MAX,
       recordBytesMax: calledRecordBytesMax(stream.supports.recordBytesMax, RESPONSE_BYTES_MAX),
+      egress: new EgressPolicy({ allowAddresses: ['127.0.0.0/8'] }),
       logAttempts: 'failed',
     })
     await listener.start()
@@ -197,6 +204,7 @@ export class EmbeddedWorld implements World {
       clock: this.clock,
       log: silent,
       connectionsMax: 1_000,
+      egress: new EgressPolicy({ allowAddresses: ['127.0.0.0/8'] }),
       readiness: async () => ({ ready: true, reasons: [] }),
       invocations: { recordBytesMax, append: (log, records) => stream.append(log, records) },
       view: view.door,

@@ -28,16 +28,19 @@ export class WatchedView {
   get door(): ViewDoor {
     const view = this.#view
     return {
-      get: (id) => view.get(id),
+      get: (id, tenant) => view.get(id, tenant),
       response: (id) => view.response(id),
       waiting: (id) => view.waiting(id),
       deadLetter: (id) => view.deadLetter(id),
       directive: (id) => view.directive(id),
       claim: (key) => view.claim(key),
       list: (query) => view.list(query),
-      schedule: (id) => view.schedule(id),
+      schedule: (id, tenant) => view.schedule(id, tenant),
       schedules: (query) => view.schedules(query),
       counts: () => view.counts(),
+      oldestWaitingAtMs: () => view.oldestWaitingAtMs(),
+      openOf: (tenant) => view.openOf(tenant),
+      directivesOf: (tenant) => view.directivesOf(tenant),
       asOfMs: () => this.#feed.asOfMs,
       until: (ask, timeoutMs, signal) => this.#until(ask, timeoutMs, signal),
     }
