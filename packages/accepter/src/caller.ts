@@ -1,4 +1,4 @@
-import { matchesOrigin, type OriginPattern, readOrigin, SCOPES, type Scope } from '@posthaste/core'
+import { Known, matchesOrigin, type OriginPattern, originOf, readOrigin, SCOPES, type Scope } from '@posthaste/core'
 
 export type { Scope } from '@posthaste/core'
 
@@ -50,8 +50,13 @@ export function requestLimit(requestsPerSecond: number, burst?: number): Request
 /** A caller who may have called what fits one of some patterns, or anything. */
 export function namesOnly(targets: readonly OriginPattern[] | undefined): Caller['mayName'] {
   if (!targets) return () => true
-  return (url) => {
+  const known = new Known<boolean>()
+  const isNamed = (url: string): boolean => {
     const origin = readOrigin(url)
     return targets.some((pattern) => matchesOrigin(pattern, origin))
+  }
+  return (url) => {
+    const origin = originOf(url)
+    return known.get(origin) ?? known.set(origin, isNamed(url))
   }
 }

@@ -104,6 +104,7 @@ export {
 export { attemptOf, type JournalLine, type JournalPeek, peekJournal, readJournalLine, retryOf } from './journal-line.js'
 export { isJson } from './json-text.js'
 export { parseKeyFile } from './key-file.js'
+export { Known } from './known.js'
 export {
   type Admission,
   DEAD_LETTER_STATES,
