@@ -161,7 +161,7 @@ export async function startTarget(t: Test, answer: (response: ServerResponse) =>
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const startedMs = performance.now()
   while (!(await condition())) {
-    if (performance.now() - startedMs > 15_000) throw new Error(`still not so: ${condition}`)
+    if (performance.now() - startedMs > 60_000) throw new Error(`still not so: ${condition}`)
     await sleep(10)
   }
 }
