@@ -21,6 +21,8 @@ const DUE_AFTER_MS = 8_000
 const SOON_MS = 1_000
 const MARGIN_MS = 500
 const HOUR_MS = 3_600_000
+/** How long a client that is told to come again does so. */
+const PATIENCE_MS = 20_000
 const WAIT = '?wait=60s'
 /** A target has so many places before it has answered. */
 const PLACES_FIRST = 2
@@ -194,7 +196,11 @@ async function ask(
   newTimeMs: number,
 ): Promise<Report> {
   const { callsOf, control } = setting
-  const answer = await (what === 'cancel' ? control.cancel(id, WAIT) : control.move(id, newTimeMs, WAIT))
+  const asking = () => (what === 'cancel' ? control.cancel(id, WAIT) : control.move(id, newTimeMs, WAIT))
+  const untilMs = performance.now() + PATIENCE_MS
+  let answer = await asking()
+  // As a client does: a view that had no processor for two seconds does not know yet.
+  while (answer.status === 503 && performance.now() < untilMs) answer = await asking()
   await setting.heardAll()
   return { id, answer, calls: callsOf(id).length }
 }
