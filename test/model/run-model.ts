@@ -10,7 +10,7 @@ export interface ModelRun {
   readonly commandsMax: number
   /** `modelMs` of something. Until then a failure is made smaller. */
   readonly forMs: number
-  /** A slow machine takes longer: no run begins once the time is over and so many commands were run. */
+  /** A slow machine takes longer: no run begins once the time is over, so many commands were run and all came that must. */
   readonly stepsMin: number
   /** What must have come: what the report counts. */
   readonly mustCome?: readonly string[]
@@ -43,7 +43,7 @@ export async function runModel(
   const property = fc.asyncProperty(
     fc.commands(commands, { maxCommands: commandsMax, size: 'max' }),
     async (chosen) => {
-      if (performance.now() > untilMs && total.steps >= stepsMin) return
+      if (performance.now() > untilMs && total.steps >= stepsMin && mustCome.every((name) => total.of(name) > 0)) return
       const world = await start()
       const model = new Model()
       try {
