@@ -47,13 +47,13 @@ const responseFields = {
   bodyKept: Type.Boolean({ description: 'Whether it can be had: one beyond the limit is not kept.' }),
 }
 
-const { expiresAt, forwardTo, notBefore, onFailure, onSuccess, retry, timeout } = InstructionSchema.properties
+const { expiresAt, notBefore, onFailure, onSuccess, retry, timeout } = InstructionSchema.properties
 
 export const ShownInstructionSchema = Type.Object(
   {
     headers: HeadersSchema,
     bodyBytes: Count('Size of the body.'),
-    forwardTo,
+    forwardTo: Type.Optional(Type.String({ description: 'The URL that gets the final response.' })),
     onSuccess,
     onFailure,
     notBefore,

@@ -45,6 +45,7 @@ export function encodeCall(call: Call): Uint8Array {
       method: call.method,
       headers: call.headers,
       forwardTo: call.forwardTo,
+      forwardWith: call.forwardWith,
       onSuccess: call.onSuccess,
       onFailure: call.onFailure,
       correlationId: call.correlationId,
@@ -125,6 +126,7 @@ function readCall(bytes: Uint8Array, origin: RecordOrigin): DecodedCall {
     ...(document.move !== undefined && { move: document.move }),
     ...(document.answered && { answered: document.answered }),
     ...(sinceMs !== undefined && { sinceMs }),
+    method: 'POST',
     ...content,
     ...(document.schedule && { schedule: readSchedule(document.schedule, acceptedAtMs) }),
   }

@@ -14,6 +14,9 @@ const START_TEXT = '{"v":1,"id":"'
 const START_CHARACTERS = 200
 const END = /"bodyBytes":\d+\}$/
 const END_CHARACTERS = 40
+// What another producer may leave out, or say in another form. In a text quotation marks are escaped.
+const NEEDED = ['"acceptedAt":"', '"target":"']
+const NEVER_OURS = ['"forwardTo":{', '"onSuccess":"', '"onFailure":"']
 
 /** Which invocation, and which generation of it, a record of `encodeCall` is about. */
 export interface Bearer {
@@ -33,12 +36,16 @@ export function peekBearer(record: Uint8Array): Bearer | undefined {
 /** The first line of a record, if it is laid out as `encodeCall` does it. */
 export function callLineOf(record: Uint8Array): Uint8Array | undefined {
   const bytes = firstLineBytes(record)
-  const buffer = bufferOf(record)
+  if (bytes === record.length) return undefined
+  const line = bufferOf(record).subarray(0, bytes)
+  // To look for several things in a text is cheaper than in bytes.
+  const text = line.toString('latin1')
   const isOwn =
-    bytes < record.length &&
-    buffer.toString('latin1', 0, START_TEXT.length) === START_TEXT &&
-    END.test(buffer.toString('latin1', Math.max(0, bytes - END_CHARACTERS), bytes))
-  return isOwn ? buffer.subarray(0, bytes) : undefined
+    text.startsWith(START_TEXT) &&
+    END.test(text.slice(-END_CHARACTERS)) &&
+    NEEDED.every((needed) => text.includes(needed)) &&
+    !NEVER_OURS.some((other) => text.includes(other))
+  return isOwn ? line : undefined
 }
 
 /** Whose the call of a line of `callLineOf` is. Most lines name nobody, and are not parsed. */

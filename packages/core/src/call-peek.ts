@@ -24,7 +24,7 @@ export function peekOrigin(bytes: Uint8Array): string | undefined {
   const accepted = start.indexOf(ACCEPTED_START)
   if (accepted < 0 || found < accepted) return undefined
   const target = found + TARGET_START.length
-  const end = start.indexOf('/', target + 'https://'.length)
+  const end = start.indexOf('/', start.indexOf('://', target) + 3)
   return end < 0 ? undefined : start.slice(target, end)
 }
 

@@ -1,4 +1,5 @@
 import type { Destination } from './destination.js'
+import type { Forward } from './forward.js'
 import type { Headers } from './headers.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { Schedule } from './schedule.js'
@@ -26,12 +27,13 @@ export interface Call {
   readonly move?: number
   /** How many invocations, one giving rise to the next, stand before this one. */
   readonly depth: number
-  /** The absolute URL, its query included. */
+  /** The absolute URL, its query included, or that of a named function: `function://NAME/path?query`. */
   readonly target: string
   readonly method: string
   readonly headers: Headers
   readonly body: Uint8Array
   readonly forwardTo?: string
+  readonly forwardWith?: Forward
   readonly onSuccess?: Destination
   readonly onFailure?: Destination
   readonly correlationId?: string

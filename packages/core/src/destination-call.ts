@@ -3,6 +3,7 @@ import { encodeCall } from './call-codec.js'
 import { childOf, endHeaders } from './child.js'
 import type { Destination } from './destination.js'
 import { destinationRecord } from './destination-record.js'
+import { fittingHeaders, type Headers } from './headers.js'
 import { formatInstant } from './instant.js'
 import { type JournalEntry, outcomeOf } from './journal-entry.js'
 import type { FinalState } from './lifecycle.js'
@@ -21,6 +22,7 @@ export function destinationCallOf(
   entry: JournalEntry,
   recordBytesMax: number,
 ): Call | undefined {
+  if (format === 'event') return eventCallOf(call, url, entry, recordBytesMax)
   const state = entry.state as FinalState
   const isEvent = format === 'cloudevents'
   const headers = {
@@ -32,6 +34,38 @@ export function destinationCallOf(
   const [before, after] = isEvent ? envelopeOf(call, empty.id, entry) : ['', '']
   const bytesMax = recordBytesMax - encodeCall(empty).length - BODY_BYTES_DIGITS - before.length - after.length
   return { ...empty, body: Buffer.from(before + destinationRecord(call, entry, bytesMax) + after) }
+}
+
+/** The body of the call as it came, as a dead-letter queue of AWS Lambda gets it; none if there is no room for it. */
+function eventCallOf(call: Call, url: string, entry: JournalEntry, recordBytesMax: number): Call | undefined {
+  const said = [endHeaders(call, entry.state as FinalState, outcomeOf(entry)), eventHeaders(call, entry)]
+  const callWith = (body: Uint8Array, headers: Headers): Call | undefined =>
+    childOf(call, 'destination', entry.atMs, { target: url, headers: fittingHeaders([...said, headers]), body })
+  const whole = callWith(call.body, bodyHeaders(call))
+  if (!whole || encodeCall(whole).length <= recordBytesMax) return whole
+  const cut = { 'posthaste-truncated': String(call.body.length) }
+  return callWith(NONE, { ...cut, ...bodyHeaders({ ...call, body: NONE }) })
+}
+
+/** What a call says of its body. Of no body nothing is encoded. */
+function bodyHeaders({ body, headers }: Call): Headers {
+  const names = body.length > 0 ? ['content-type', 'content-encoding'] : ['content-type']
+  return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
+}
+
+const ERROR_MESSAGE_CHARACTERS = 1_024
+/** What AWS Lambda would call it where there was no answer. */
+const NO_ANSWER_STATUS = 503
+
+/** What AWS Lambda tells of a dead letter; of a success only whose it is. */
+function eventHeaders({ id }: Call, { failure, response, state }: JournalEntry): Headers {
+  if (state === 'succeeded') return { requestid: id }
+  const { detail } = failure ?? { detail: 'It expired.' }
+  return {
+    requestid: id,
+    errorcode: String(response?.status ?? NO_ANSWER_STATUS),
+    errormessage: detail.slice(0, ERROR_MESSAGE_CHARACTERS).replace(/[^\x20-\x7e]/g, '?'),
+  }
 }
 
 /** What stands around the data in a CloudEvent 1.0, in structured mode. */

@@ -69,7 +69,8 @@ function requestContextOf(call: Call, { attempt, startedAtMs, state }: JournalEn
 /** Missing where the last attempt was not made: it expired. */
 function responseContextOf({ failure, response, startedAtMs }: JournalEntry): string | undefined {
   if (startedAtMs === undefined) return undefined
-  return JSON.stringify({ statusCode: response?.status, executedVersion: '$LATEST', functionError: failure?.code })
+  const functionError = failure && 'Unhandled'
+  return JSON.stringify({ statusCode: response?.status, executedVersion: '$LATEST', functionError })
 }
 
 function ownContextOf(call: Call, { durationMs, failure, startedAtMs, state }: JournalEntry): string {

@@ -2,8 +2,9 @@ import { type Address, addressOfHost, isPublic, isWithin, type Range, readAddres
 import { type ErrorCode, type FieldError, PosthasteError } from './errors.js'
 import type { CallContent } from './instruction.js'
 import { Known } from './known.js'
+import { type FunctionMap, functionOf, NO_FUNCTIONS } from './named-function.js'
 import { matchesOrigin, type OriginPattern, parseOriginPattern, readOrigin } from './origin-pattern.js'
-import { originOf } from './url.js'
+import { isFunctionUrl, originOf } from './url.js'
 
 /** What may be called. */
 export interface EgressRules {
@@ -38,9 +39,14 @@ export class EgressPolicy {
   readonly #ports: readonly PortRange[]
   /** By origin. */
   readonly #known = new Known<boolean>()
+  readonly #functions: () => FunctionMap
 
-  /** @throws PosthasteError `invalid-configuration` if a rule cannot be read */
-  constructor(rules: Partial<EgressRules> = {}) {
+  /**
+   * `functions` are those that there are now: what the operator calls a function may be called, wherever it is.
+   * @throws PosthasteError `invalid-configuration` if a rule cannot be read
+   */
+  constructor(rules: Partial<EgressRules> = {}, functions: () => FunctionMap = () => NO_FUNCTIONS) {
+    this.#functions = functions
     const { allowAddresses, allowTargets, denyTargets, ports } = { ...DEFAULT_EGRESS, ...rules }
     this.#allowed = readAll(allowTargets, parseOriginPattern)
     this.#denied = readAll(denyTargets, parseOriginPattern)
@@ -50,6 +56,7 @@ export class EgressPolicy {
 
   /** Whether a checked URL may be called, if its host turns out to be at addresses that may be. */
   allowsUrl(url: string): boolean {
+    if (isFunctionUrl(url)) return functionOf(url, this.#functions()) !== undefined
     const origin = originOf(url)
     return this.#known.get(origin) ?? this.#known.set(origin, this.#allowsOrigin(origin))
   }
@@ -92,6 +99,12 @@ export function urlsOf({
 const REFUSED: ErrorCode = 'target-refused'
 /** Neither the address nor the reason: whoever tries what is within reach is to learn nothing. */
 const REFUSED_DETAIL = 'This may not be called from here.'
+const UNKNOWN: ErrorCode = 'unknown-function'
+const UNKNOWN_DETAIL = 'There is no function of this name.'
+
+export function unknownFunction(): PosthasteError {
+  return new PosthasteError(UNKNOWN, UNKNOWN_DETAIL)
+}
 
 export function targetRefused(): PosthasteError {
   return new PosthasteError(REFUSED, REFUSED_DETAIL)
@@ -99,12 +112,16 @@ export function targetRefused(): PosthasteError {
 
 /**
  * Checks all that a call names. `under` is where its instruction stands in what was sent.
- * @throws PosthasteError `target-refused` with every field that names what may not be called
+ * @throws PosthasteError `target-refused`, or `unknown-function`, with every field that names what may not be called
  */
 export function checkTargets(call: Parameters<typeof urlsOf>[0], policy: EgressPolicy, under = ''): void {
   const fields: FieldError[] = []
   for (const [pointer, url] of urlsOf(call)) {
-    if (!policy.allowsUrl(url)) fields.push({ pointer: under + pointer, code: REFUSED, detail: REFUSED_DETAIL })
+    if (policy.allowsUrl(url)) continue
+    const why = isFunctionUrl(url)
+      ? { code: UNKNOWN, detail: UNKNOWN_DETAIL }
+      : { code: REFUSED, detail: REFUSED_DETAIL }
+    fields.push({ pointer: under + pointer, ...why })
   }
   if (fields.length > 0) throw PosthasteError.ofFields(fields)
 }

@@ -36,6 +36,7 @@ export const ERRORS = {
   },
   forbidden: { status: 403, retriable: false, title: 'Who asks may not do this, or not have this called.' },
   'not-found': { status: 404, retriable: false, title: 'There is no such path, invocation or schedule.' },
+  'unknown-function': { status: 404, retriable: false, title: 'There is no function of this name.' },
   'no-response': { status: 404, retriable: false, title: 'There is no response, or its body was not kept.' },
   'method-not-allowed': { status: 405, retriable: false, title: 'This path does not take this method.' },
   'request-timeout': { status: 408, retriable: false, title: 'The request did not come to its end in time.' },
@@ -71,6 +72,12 @@ export const ERRORS = {
     title: 'The first line or the headers of the request are too large.',
   },
   internal: { status: 500, retriable: true, title: 'Something failed that should not have.' },
+  'function-failed': { status: 502, retriable: true, title: 'A function that was called at once gave no answer.' },
+  'function-timeout': {
+    status: 504,
+    retriable: true,
+    title: 'A function that was called at once gave no answer in time.',
+  },
   'view-behind': { status: 503, retriable: true, title: 'What is known of invocations is not up to date.' },
   'stream-unavailable': { status: 503, retriable: true, title: 'The stream cannot take anything now.' },
   'stream-full': { status: 503, retriable: true, title: 'The stream has no room for more.' },
@@ -120,6 +127,11 @@ export interface FieldError {
   readonly pointer: string
   readonly code: ErrorCode
   readonly detail: string
+}
+
+/** A name as a part of a JSON pointer. */
+export function pointerPart(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
 /** More than these help nobody, and the answer must not grow with the mistakes. */

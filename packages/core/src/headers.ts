@@ -1,4 +1,4 @@
-import type { FieldError } from './errors.js'
+import { type FieldError, pointerPart } from './errors.js'
 import { LIMITS } from './limits.js'
 
 /** Header names in lower case with one value, or several in order. */
@@ -9,7 +9,7 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** Headers that belong to one connection (RFC 9110 section 7.6.1) or that the HTTP client sets itself. */
-const CONNECTION_HEADERS = new Set([
+export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
@@ -59,7 +59,7 @@ export function checkHeaders(input: Headers, options: { ownAllowed: boolean }, e
     const lower = name.toLowerCase()
     const fault =
       headerFault(name, lower, value, options.ownAllowed) ?? (lower in checked ? duplicate(name) : undefined)
-    if (fault) errors.push({ pointer: `/headers/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, ...fault })
+    if (fault) errors.push({ pointer: `/headers/${pointerPart(name)}`, ...fault })
     if (typeof value !== 'string' && value.length === 0) continue
     checked[lower] = value
     for (const one of typeof value === 'string' ? [value] : value) {
@@ -82,6 +82,27 @@ export function checkHeaders(input: Headers, options: { ownAllowed: boolean }, e
     })
   }
   return checked
+}
+
+/** Whether a header, its name in lower case, is one that any instruction may have. */
+export function isSendable(name: string, value: Headers[string]): boolean {
+  return headerFault(name, name, value, false) === undefined
+}
+
+/** All headers of some sets, but for those that there is no room for any more, or that stand in a set before. */
+export function fittingHeaders(sets: readonly Headers[]): Headers {
+  const fitting = newHeaders()
+  let [count, bytes] = [0, 0]
+  for (const [name, value] of sets.flatMap((headers) => Object.entries(headers))) {
+    const values = [value].flat()
+    const size = values.reduce((sum, one) => sum + name.length + one.length, 0)
+    const fits = count + values.length <= LIMITS.headerCountMax && bytes + size <= LIMITS.headerBytesMax
+    if (name in fitting || !fits) continue
+    fitting[name] = value
+    count += values.length
+    bytes += size
+  }
+  return { ...fitting }
 }
 
 /** Whether a header may have this value. */

@@ -1,3 +1,4 @@
+export { type AccessKey, createAccessKey } from './access-key.js'
 export { isLoopbackHost, networkOf, readRange } from './address.js'
 export {
   BatchReceiptSchema,
@@ -71,27 +72,32 @@ export {
   type EgressRules,
   readPorts,
   targetRefused,
+  unknownFunction,
   urlsOf,
 } from './egress-policy.js'
-export { ERRORS, type ErrorCode, type FieldError, PosthasteError } from './errors.js'
-export { forwardId, forwardOf } from './forward.js'
+export { ERRORS, type ErrorCode, type FieldError, PosthasteError, pointerPart } from './errors.js'
+export { type Forward, forwardId, forwardOf } from './forward.js'
+export { TEMPLATE_NAMES, templateOf } from './forward-template.js'
+export { FunctionSchema, type FunctionSurroundings, parseFunctionFile } from './function-file.js'
+export { FUNCTION_PATTERN, matchesFunction } from './function-pattern.js'
 export { GatheredBytes } from './gathered-bytes.js'
-export { type Headers, isHeaderValue, likenessOf, OWN_PREFIX } from './headers.js'
+export { CONNECTION_HEADERS, type Headers, isHeaderValue, likenessOf, OWN_PREFIX } from './headers.js'
 export { createId, deriveId, ID_PATTERN, idTimeMs } from './ids.js'
 export { formatInstant, parseInstant } from './instant.js'
 export { type CallContent, parseInstruction } from './instruction.js'
 export { type InstructionInput, InstructionSchema } from './instruction-schema.js'
-export type {
-  Attempt,
-  DeadLetter,
-  Invocation,
-  InvocationCounts,
-  InvocationPage,
-  InvocationQuery,
-  KeptResponse,
-  ShownInstruction,
-  ShownResponse,
-  WaitingTurn,
+export {
+  type Attempt,
+  clientNameOf,
+  type DeadLetter,
+  type Invocation,
+  type InvocationCounts,
+  type InvocationPage,
+  type InvocationQuery,
+  type KeptResponse,
+  type ShownInstruction,
+  type ShownResponse,
+  type WaitingTurn,
 } from './invocation.js'
 export {
   decodeJournalEntry,
@@ -126,6 +132,18 @@ export {
 } from './lifecycle.js'
 export { acceptedRecordBytesMax, calledRecordBytesMax, childRecordBytesMax, LIMITS } from './limits.js'
 export type { Log } from './log.js'
+export {
+  type FunctionLimits,
+  type FunctionMap,
+  functionMapOf,
+  functionOf,
+  functionUrl,
+  type NamedFunction,
+  NO_FUNCTIONS,
+  resolveFunction,
+  type Sent,
+  withFunction,
+} from './named-function.js'
 export type { OffsetRange } from './offset-range.js'
 export {
   matchesOrigin,
@@ -205,4 +223,4 @@ export {
 } from './target-rule.js'
 export { createToken, hashToken } from './token.js'
 export { parseTokenFile, type TokenEntry, type TokenHolder } from './token-file.js'
-export { originOf, pathOf } from './url.js'
+export { functionNameOf, isFunctionUrl, originOf, pathOf } from './url.js'

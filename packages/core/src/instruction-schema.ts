@@ -7,6 +7,7 @@ import { LIMITS } from './limits.js'
 import { CALL_ERRORS, STATUSES_PATTERN } from './retry-policy.js'
 import { TickSchema } from './schedule-schema.js'
 import { TENANT_PATTERN } from './scope.js'
+import { FUNCTION_NAME } from './url.js'
 
 // Eight unless told otherwise: too few to name every wrong field, for a union counts each of its branches.
 Settings.Set({ maxErrors: 128 })
@@ -63,10 +64,37 @@ const destinationFields = { url: Type.String(), format: Type.Optional(Type.Enum(
 const Destination = (description: string, isClosed = true) =>
   Type.Union([Type.String(), Type.Object(destinationFields, isClosed ? Closed : {})], { description })
 
+const forwardFields = {
+  headers: Type.Optional(
+    Type.Record(AnyKey, Type.String(), {
+      maxProperties: LIMITS.forwardHeadersMax,
+      description: 'More headers for it; `{id}`, `{status|503}` and others in their values stand for what they are.',
+    }),
+  ),
+  passHeaders: Type.Optional(Type.Boolean({ description: 'Whether it gets the headers of the response, too.' })),
+}
+const Forward = Type.Object(forwardFields)
+export type ForwardInput = Static<typeof Forward>
+
+const ForwardTo = (options: { readonly additionalProperties?: false }) =>
+  Type.Union([Type.String(), Type.Object({ url: Type.String(), ...forwardFields }, options)], {
+    description: 'The URL that gets the final response by POST, or that and the headers that it gets.',
+  })
+
 const instructionFields = {
-  target: Type.String({ description: 'The absolute http or https URL to call.' }),
+  target: Type.Optional(Type.String({ description: 'The absolute http or https URL to call.' })),
+  function: Type.Optional(
+    Type.String({ pattern: `^${FUNCTION_NAME}$`, description: 'The named function to call, instead of a target.' }),
+  ),
+  path: Type.Optional(
+    Type.String({ pattern: '^[/?]', description: "Path and query behind the function's own. Only with function." }),
+  ),
   method: Type.Optional(
-    Type.String({ pattern: '^[A-Z][A-Z-]*$', maxLength: LIMITS.methodLengthMax, description: 'POST if left out.' }),
+    Type.String({
+      pattern: '^[A-Z][A-Z-]*$',
+      maxLength: LIMITS.methodLengthMax,
+      description: 'If left out that of the function, or POST.',
+    }),
   ),
   headers: Type.Optional(Type.Record(AnyKey, Type.Union([Type.String(), Type.Array(Type.String())]))),
   query: Type.Optional(
@@ -81,7 +109,7 @@ const instructionFields = {
       description: 'How a string body is meant; text if left out.',
     }),
   ),
-  forwardTo: Type.Optional(Type.String({ description: 'The URL that gets the final response by POST.' })),
+  forwardTo: Type.Optional(ForwardTo(Closed)),
   onSuccess: Type.Optional(Destination('The URL that gets a record of its success by POST, or that and its format.')),
   onFailure: Type.Optional(Destination('The same for its failure, or when it has expired.')),
   correlationId: Type.Optional(
@@ -109,6 +137,8 @@ export const InstructionSchema = Type.Object(instructionFields, { ...Closed, $id
 export const CallDocumentSchema = Type.Object({
   ...instructionFields,
   retry: Type.Optional(Type.Object(Retry.properties)),
+  forwardTo: Type.Optional(ForwardTo({})),
+  forwardWith: Type.Optional(Forward),
   onSuccess: Type.Optional(Destination('', false)),
   onFailure: Type.Optional(Destination('', false)),
   v: Type.Optional(Type.Integer({ minimum: 1 })),

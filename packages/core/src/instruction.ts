@@ -3,9 +3,10 @@ import type { Call } from './call.js'
 import type { Destination } from './destination.js'
 import { parseDuration } from './duration.js'
 import { type FieldError, PosthasteError } from './errors.js'
+import { readForward } from './forward-field.js'
 import { checkHeaders } from './headers.js'
 import { parseInstant } from './instant.js'
-import { type InstructionInput, InstructionSchema } from './instruction-schema.js'
+import { type ForwardInput, type InstructionInput, InstructionSchema } from './instruction-schema.js'
 import { LIMITS } from './limits.js'
 import type { RetryPolicy } from './retry-policy.js'
 import { schemaErrors } from './schema-errors.js'
@@ -15,7 +16,7 @@ const NO_BODY = new Uint8Array(0)
 const schema = Compile(InstructionSchema)
 
 /** What an instruction becomes once somebody says who it is: everything of a call but its identity. */
-export type CallContent = Omit<Call, NotSaid>
+export type CallContent = Omit<Call, NotSaid | 'method'> & Partial<Pick<Call, 'method'>>
 
 /** What no client says. */
 type NotSaid =
@@ -24,12 +25,12 @@ type NotSaid =
 
 /**
  * Checks an instruction as a client sent it and returns it in the form in which it is called. `delay` and `expiresIn`
- * count from `nowMs`.
+ * count from `nowMs`. `bytes` is a body that came beside it.
  * @throws PosthasteError with every wrong field in `fields`.
  */
-export function parseInstruction(input: unknown, nowMs: number): CallContent {
+export function parseInstruction(input: unknown, nowMs: number, bytes?: Uint8Array): CallContent {
   if (!schema.Check(input)) throw PosthasteError.ofFields(schemaErrors(schema, input))
-  return checkContent(input, nowMs, { ownHeadersAllowed: false, bytes: undefined, latestMs: nowMs + LIMITS.delayMsMax })
+  return checkContent(input, nowMs, { ownHeadersAllowed: false, bytes, latestMs: nowMs + LIMITS.delayMsMax })
 }
 
 /**
@@ -38,18 +39,17 @@ export function parseInstruction(input: unknown, nowMs: number): CallContent {
  * @throws PosthasteError with every wrong field in `fields`.
  */
 export function checkContent(
-  input: InstructionInput,
+  input: InstructionInput & { readonly forwardWith?: ForwardInput },
   nowMs: number,
   options: { ownHeadersAllowed: boolean; bytes: Uint8Array | undefined; latestMs: number },
 ): CallContent {
   const errors: FieldError[] = []
-  const target = checkUrl(input.target, input.query, '/target', errors)
-  const method = checkMethod(input.method ?? 'POST', errors)
+  const target = readTarget(input, errors)
+  if (input.method !== undefined) checkMethod(input.method, errors)
   const headers = checkHeaders(input.headers ?? {}, { ownAllowed: options.ownHeadersAllowed }, errors)
   const body = options.bytes ? { bytes: options.bytes } : readBody(input, errors)
   if (body.type !== undefined && !('content-type' in headers)) headers['content-type'] = body.type
-  const forwardTo =
-    input.forwardTo === undefined ? undefined : checkUrl(input.forwardTo, undefined, '/forwardTo', errors)
+  const forwardTo = readForward(input.forwardTo, input.forwardWith, errors)
   const onSuccess = readDestination(input.onSuccess, '/onSuccess', errors)
   const onFailure = readDestination(input.onFailure, '/onFailure', errors)
   const span = { nowMs, latestMs: options.latestMs }
@@ -67,10 +67,10 @@ export function checkContent(
   if (errors.length > 0) throw PosthasteError.ofFields(errors)
   return {
     target,
-    method,
+    ...(input.method !== undefined && { method: input.method }),
     headers,
     body: body.bytes,
-    ...(forwardTo !== undefined && { forwardTo }),
+    ...forwardTo,
     ...(onSuccess && { onSuccess }),
     ...(onFailure && { onFailure }),
     ...(input.correlationId !== undefined && { correlationId: input.correlationId }),
@@ -81,11 +81,26 @@ export function checkContent(
   }
 }
 
-function checkMethod(method: string, errors: FieldError[]): string {
+/** The URL of what is to be called: that of a target, or of a function. */
+function readTarget({ function: name, path, query, target }: InstructionInput, errors: FieldError[]): string {
+  const fail = (pointer: string, code: FieldError['code'], detail: string): string => {
+    errors.push({ pointer, code, detail })
+    return ''
+  }
+  if (name === undefined) {
+    if (path !== undefined) fail('/path', 'missing-field', 'There is a path but no function.')
+    return target === undefined
+      ? fail('/target', 'missing-field', 'Give target, or function.')
+      : checkUrl(target, query, '/target', errors)
+  }
+  if (target !== undefined) return fail('/function', 'conflicting-fields', 'Give target or function, not both.')
+  return checkUrl(`function://${name}${path ?? ''}`, query, path === undefined ? '/function' : '/path', errors)
+}
+
+export function checkMethod(method: string, errors: FieldError[]): void {
   if (method === 'CONNECT' || method === 'TRACE') {
     errors.push({ pointer: '/method', code: 'invalid-method', detail: `${method} cannot be called.` })
   }
-  return method
 }
 
 function readBody(input: InstructionInput, errors: FieldError[]): { bytes: Uint8Array; type?: string } {
@@ -193,7 +208,7 @@ export function readDuration(
   return ms
 }
 
-function readDestination(
+export function readDestination(
   input: InstructionInput['onSuccess'],
   pointer: string,
   errors: FieldError[],
@@ -203,7 +218,7 @@ function readDestination(
   return { url: checkUrl(input.url, undefined, `${pointer}/url`, errors), format: input.format ?? 'record' }
 }
 
-function readRetry(input: NonNullable<InstructionInput['retry']>, errors: FieldError[]): Partial<RetryPolicy> {
+export function readRetry(input: NonNullable<InstructionInput['retry']>, errors: FieldError[]): Partial<RetryPolicy> {
   const initialDelayMs = readDuration(input.initialDelay, '/retry/initialDelay', 0, LIMITS.retryDelayMsMax, errors)
   const maxDelayMs = readDuration(input.maxDelay, '/retry/maxDelay', 0, LIMITS.retryDelayMsMax, errors)
   const maxAgeMs = readDuration(input.maxAge, '/retry/maxAge', 1, LIMITS.retryAgeMsMax, errors)

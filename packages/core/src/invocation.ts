@@ -77,6 +77,11 @@ export interface KeptResponse {
   readonly bodyBytes: number
 }
 
+/** What a client calls it: as he said, or else by its id. What another gave rise to has only that one's name besides. */
+export function clientNameOf({ correlationId, id, parent }: Invocation): string {
+  return parent === undefined && correlationId !== undefined ? correlationId : id
+}
+
 /** What a directive is about: the turn that an invocation which goes on waits for, or is at. */
 export interface WaitingTurn {
   readonly generation: number
@@ -103,18 +108,22 @@ export interface InvocationQuery {
   /** A URL, whose query does not matter, or an origin alone (`https://host`), for everything there. */
   readonly target?: string
   readonly correlationId?: string
+  /** What a client calls it begins so: `clientNameOf`. */
+  readonly namePrefix?: string
   /** Those that this invocation, or schedule, gave rise to. */
   readonly parent?: string
   /** From this time on. */
   readonly createdAfterMs?: number
   /** Up to this time, and not at it. */
   readonly createdBeforeMs?: number
+  /** By the time of creation and the id; newest first if left out. */
+  readonly order?: 'oldest-first'
   /** `next` of the page before. */
   readonly cursor?: string
   readonly limit: number
 }
 
-/** Newest first, by the time of creation and the id. */
+/** In the order that was asked for. */
 export interface InvocationPage {
   /** `limit` at the most; fewer, or none, where very many had to be looked at that do not match. */
   readonly items: readonly Invocation[]

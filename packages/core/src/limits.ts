@@ -13,13 +13,18 @@ export const LIMITS = {
   requestHeadersMax: 200,
   /** Of the JSON of a request. Reading takes any depth, and much memory for each; writing it again recurs. */
   jsonDepthMax: 1_000,
-  /** Of all requests that are on their way in. One tenant alone has half of it. */
+  /**
+   * Of all requests that are on their way in. One tenant alone has half of it. As much again of those that were read and with
+   * which functions are called at once; one function alone has half of that.
+   */
   bodiesBytesMax: 256 * MIB,
   requestMsMax: 60_000,
   answerMsMax: 60_000,
   keepAliveMsMax: 72_000,
   /** Requests that wait for something to become of an invocation, or of a ping. One tenant alone has half of the places. */
   waitingRequestsMax: 2_000,
+  /** Functions being called at once. One function alone has half of the places. */
+  functionCallsMax: 1_000,
   /** Cancellations and moves, which listeners keep in memory. One tenant alone has half of the places. */
   pendingChangesMax: 200_000,
   /** A URL after its query was appended. Servers commonly refuse longer ones. */
@@ -29,6 +34,8 @@ export const LIMITS = {
   /** All names and values together: what Node and most servers take by default. */
   headerBytesMax: 16 * KIB,
   queryParametersMax: 200,
+  /** What a forward gets besides ours and the target's. */
+  forwardHeadersMax: 32,
   correlationIdLengthMax: 256,
   /** One year and a day, so that "in a year" always fits. */
   delayMsMax: 366 * DAY_MS,

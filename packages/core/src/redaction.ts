@@ -14,9 +14,9 @@ export function redactedOutcome<O extends Outcome>(outcome: O, rules: readonly T
   return { ...outcome, response: redactedResponse(outcome.response, pointers) }
 }
 
-/** A call as its destination may be told of it. It is made as it was asked for. */
-export function redactedCall(call: Call, rules: readonly TargetRule[]): Call {
-  const pointers = ruleFor(rules, 'redact', call.target)
+/** A call to `url` as its destination may be told of it. It is made as it was asked for. */
+export function redactedCall(call: Call, rules: readonly TargetRule[], url = call.target): Call {
+  const pointers = ruleFor(rules, 'redact', url)
   return pointers ? { ...call, body: redactedBody(call.body, pointers) ?? NONE } : call
 }
 

@@ -11,6 +11,7 @@ export const CALL_ERRORS = [
   'tls-failed',
   'invalid-response',
   'call-failed',
+  'unknown-function',
 ] as const satisfies readonly ErrorCode[]
 
 export type CallError = (typeof CALL_ERRORS)[number]

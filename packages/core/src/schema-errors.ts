@@ -1,4 +1,5 @@
 import type { TLocalizedValidationError } from 'typebox/error'
+import { DESTINATION_FORMATS } from './destination.js'
 import type { FieldError } from './errors.js'
 import { LIMITS } from './limits.js'
 
@@ -66,13 +67,13 @@ function unionDetailOf(pointer: string): string | undefined {
   return UNION_DETAIL[`${field}/${member}`] ?? UNION_DETAIL[field]
 }
 
-const DESTINATION_DETAIL =
-  'This must be a URL, or an object with a url, and a format if you like: record or cloudevents.'
+const DESTINATION_DETAIL = `This must be a URL, or an object with a url, and a format if you like: ${DESTINATION_FORMATS.join(', ')}.`
 
 const UNION_DETAIL: Readonly<Record<string, string>> = {
   headers: 'A header is a string or a list of strings.',
   query: 'A query parameter is a string, a number, true or false, or a list of these.',
   bodyEncoding: 'This must be "json", "text" or "base64".',
+  forwardTo: 'This must be a URL, or an object with a url, and headers and passHeaders if you like.',
   onSuccess: DESTINATION_DETAIL,
   onFailure: DESTINATION_DETAIL,
   'retry/jitter': 'This must be "none", "equal" or "full".',

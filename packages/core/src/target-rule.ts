@@ -1,7 +1,7 @@
 import { Known } from './known.js'
 import { matchesOrigin, type OriginPattern, parseOriginPattern, readOrigin } from './origin-pattern.js'
 import type { SigningKey } from './signing-key.js'
-import { originOf, pathOf } from './url.js'
+import { isFunctionUrl, originOf, pathOf } from './url.js'
 
 /** What the operator says of a target: how calls of it are signed, over which TLS they go, what is not kept. Plain data. */
 export interface TargetRule {
@@ -54,7 +54,8 @@ export function ruleFor<K extends 'sign' | 'tls' | 'redact'>(
   what: K,
   url: string,
 ): TargetRule[K] | undefined {
-  if (rules.length === 0) return undefined
+  // What a function is called by is no place: rules are for where it is.
+  if (rules.length === 0 || isFunctionUrl(url)) return undefined
   return rulesOfOrigin(rules, url).find((rule) => rule[what] !== undefined && matchesPath(rule.match, url))?.[what]
 }
 

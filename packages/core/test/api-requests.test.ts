@@ -112,6 +112,8 @@ t.test('a target is looked for as it is called, or by its origin alone', async (
     'https://a.example.com/': 'https://a.example.com/',
     'https://a.example.com/b?c=d': 'https://a.example.com/b?c=d',
     'https://a.example.com?c=d': 'https://a.example.com/?c=d',
+    'function://Resize': 'function://Resize',
+    'function://Resize/b?c': 'function://Resize/b?c',
     '/b': undefined,
     'ftp://a.example.com': undefined,
     'https://a:b@c.example.com': undefined,

@@ -3,6 +3,7 @@ import {
   CALL_ERRORS,
   type Call,
   type Claim,
+  DESTINATION_FORMATS,
   type Directive,
   type JournalEntry,
   type RetryPolicy,
@@ -78,16 +79,24 @@ const url = fc
     ),
   )
   .filter((text) => text.length < 500)
-const calledUrl = url.map((text) => {
-  const parsed = new URL(text)
-  parsed.hash = ''
-  return parsed.href
-})
+const calledUrl = fc.oneof(
+  url.map((text) => {
+    const parsed = new URL(text)
+    parsed.hash = ''
+    return parsed.href
+  }),
+  fc.constantFrom('function://resize/', 'function://Fn.ns/a%20b?c=d'),
+)
+const template = fc.constantFrom('', 'a', '{id}', '{{', 'é{status|503}"')
 const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'M-SEARCH')
 const latin1 = fc.array(fc.constantFrom(...'\t az09"\\,=é\u0080ÿ'), { maxLength: 6 }).map((letters) => letters.join(''))
 const headerValue = fc.oneof(latin1, fc.array(latin1, { minLength: 1, maxLength: 3 }))
 const headerName = fc.constantFrom('x-a', 'x-b', 'content-type', 'accept', '__proto__', 'constructor', "!#$%&'*+.^_`|~")
 const headers = fc.dictionary(headerName, headerValue, { maxKeys: 4 })
+const forwardWith = {
+  headers: fc.dictionary(headerName, template, { maxKeys: 3 }),
+  passHeaders: fc.boolean(),
+}
 const correlationId = fc.constantFrom('order-42', 'a b', '"\\', '~'.repeat(256))
 const queryValue = fc.oneof(
   anyText,
@@ -140,7 +149,7 @@ const retryFields = fc.record(
 )
 const destination = fc.oneof(
   url,
-  fc.record({ url, format: fc.constantFrom('record', 'cloudevents') }, { requiredKeys: ['url'] }),
+  fc.record({ url, format: fc.constantFrom(...DESTINATION_FORMATS) }, { requiredKeys: ['url'] }),
 )
 
 /** Instructions that must be accepted at NOW_MS. */
@@ -152,7 +161,7 @@ export const validInstruction = fc
         method,
         headers,
         query,
-        forwardTo: url,
+        forwardTo: fc.oneof(url, fc.record({ url, ...forwardWith }, { requiredKeys: ['url'] })),
         onSuccess: destination,
         onFailure: destination,
         correlationId,
@@ -164,8 +173,14 @@ export const validInstruction = fc
     bodyFields,
     beginFields,
     endFields,
+    fc.option(fc.constant({ function: 'Fn.ns', path: '?a=b' })),
   )
-  .map(([fields, ...others]): Record<string, unknown> => Object.assign({ ...fields }, ...others))
+  .map(
+    ([{ target, ...fields }, body, begin, end, named]): Record<string, unknown> => ({
+      ...{ ...(named ?? { target }), ...fields },
+      ...{ ...body, ...begin, ...end },
+    }),
+  )
 
 /** Valid instructions of which one or two fields were replaced by something else. */
 export const nearlyValidInstruction = fc
@@ -176,7 +191,7 @@ export const nearlyValidInstruction = fc
         fc.oneof(
           fc.constantFrom('target', 'method', 'headers', 'query', 'body', 'bodyEncoding', 'forwardTo', 'correlationId'),
           fc.constantFrom('notBefore', 'delay', 'timeout', 'expiresAt', 'expiresIn', 'retry', 'extra', '__proto__'),
-          fc.constantFrom('onSuccess', 'onFailure'),
+          fc.constantFrom('onSuccess', 'onFailure', 'function', 'path', 'forwardWith'),
         ),
         fc.oneof(anyJson, hostileText, fc.dictionary(fc.oneof(headerName, hostileText), anyJson, { maxKeys: 3 })),
       ),
@@ -204,12 +219,11 @@ const policy = fc.record<Partial<RetryPolicy>>(
   },
   { requiredKeys: [] },
 ) as fc.Arbitrary<Partial<RetryPolicy>>
-const calledDestination = fc.record({ url: calledUrl, format: fc.constantFrom('record', 'cloudevents') })
+const calledDestination = fc.record({ url: calledUrl, format: fc.constantFrom(...DESTINATION_FORMATS) })
 
 const tenant = fc.stringMatching(/^[A-Za-z0-9._:@-]{1,64}$/)
 
-/** Calls that a stream may hold at NOW_MS. */
-export const validCall = fc.record(
+const anyCall = fc.record(
   {
     id,
     generation: fc.integer({ min: 1, max: 1_000_000 }),
@@ -236,6 +250,17 @@ export const validCall = fc.record(
   },
   { requiredKeys: ['id', 'generation', 'attempt', 'acceptedAtMs', 'depth', 'target', 'method', 'headers', 'body'] },
 ) as fc.Arbitrary<Call>
+
+const forwarding = fc.record(
+  { headers: forwardWith.headers, passHeaders: fc.constant(true) },
+  { requiredKeys: ['headers'] },
+)
+
+/** Calls that a stream may hold at NOW_MS. */
+export const validCall = fc.tuple(anyCall, fc.option(forwarding)).map(([call, forwardWith]): Call => {
+  const isWith = forwardWith && call.forwardTo !== undefined
+  return isWith ? ({ ...call, forwardWith } as Call) : call
+})
 
 const child = fc.oneof(fc.record({ id }), fc.record({ refused: fc.constant('depth-exceeded') }))
 

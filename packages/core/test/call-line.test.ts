@@ -65,6 +65,9 @@ t.test('a record of another producer has no such line', async (t) => {
     '{\n  "v": 1, "id": "a", "target": "http://a/"\n}',
     '{"v":1,"id":"a","target":"http://a/","body":"x"}\n',
     '{"target":"http://a/","bodyBytes":1}\nx',
+    '{"v":1,"id":"a","function":"resize","bodyBytes":1}\nx',
+    '{"v":1,"id":"a","acceptedAt":"","target":"http://a/","forwardTo":{"url":"http://b/"},"bodyBytes":1}\nx',
+    '{"v":1,"id":"a","acceptedAt":"","target":"http://a/","onFailure":"http://b/","bodyBytes":1}\nx',
     '',
   ]
   for (const text of others) t.equal(callLineOf(Buffer.from(text)), undefined, text)

@@ -107,12 +107,12 @@ t.test('a failure, with and without an answer', async (t) => {
   const failed = recordOf(call, entryOf(call, 'failed', answered(503, 'no', {}), rejected))
   t.match(failed, {
     requestContext: { condition: 'RetriesExhausted' },
-    responseContext: { statusCode: 503, functionError: 'status' },
+    responseContext: { statusCode: 503, functionError: 'Unhandled' },
     ...{ responsePayload: 'no', responsePayloadEncoding: 'text' },
     posthaste: { state: 'failed', failure: rejected },
   })
   const silent = recordOf(call, entryOf(call, 'failed', unanswered, timedOut))
-  t.match(silent, { responseContext: { functionError: 'timeout' }, posthaste: { failure: timedOut } })
+  t.match(silent, { responseContext: { functionError: 'Unhandled' }, posthaste: { failure: timedOut } })
   t.notOk('responsePayload' in silent)
 })
 
@@ -122,6 +122,31 @@ t.test('what expired was called once less, unless that was when it did', async (
   t.notOk('responseContext' in never)
   const between = recordOf(call, entryOf(call, 'expired', unanswered, timedOut))
   t.match(between, { requestContext: { condition: 'EventAgeExceeded', approximateInvokeCount: 3 } })
+})
+
+t.test('an event is the body as it came, and says why', async (t) => {
+  const event: Destination = { url: 'function://b/dead', format: 'event' }
+  const one = { ...call, onSuccess: event, onFailure: event, headers: { ...call.headers, 'content-encoding': 'gzip' } }
+  const failed = told(one, entryOf(one, 'failed', answered(503, 'no'), rejected))
+  t.equal(failed.target, event.url)
+  t.strictSame(failed.body, call.body)
+  t.match(failed.headers, { ...JSON_TYPE, 'content-encoding': 'gzip', requestid: call.id, 'posthaste-state': 'failed' })
+  t.match(failed.headers, { errorcode: '503', errormessage: rejected.detail })
+  t.notOk('authorization' in failed.headers)
+  const late = { ...timedOut, detail: `\n${'ä'.repeat(2_000)}` }
+  const { headers } = told(one, entryOf(one, 'failed', unanswered, late as typeof timedOut))
+  t.match(headers, { errorcode: '503', errormessage: /^\?{100}/ })
+  t.ok(String(headers.errormessage).length <= 1_024)
+  t.notOk('errorcode' in told(one, entryOf(one, 'succeeded', answered(200, ''))).headers)
+  const large = { ...one, body: Buffer.alloc(64 * KIB) }
+  const cut = told(large, entryOf(large, 'failed', unanswered, timedOut))
+  t.equal(cut.body.length, 0)
+  t.equal(cut.headers['posthaste-truncated'], String(64 * KIB), 'never as if it were whole')
+  t.notOk('content-encoding' in cut.headers, 'of no body nothing is encoded')
+  t.match(told(one, entryOf(one, 'expired')).headers, { errorcode: '503', errormessage: 'It expired.' })
+  const wide = { ...one, headers: { 'content-type': 'é'.repeat(LIMITS.headerBytesMax - 12) } }
+  const made = told(wide, entryOf(wide, 'failed', unanswered, timedOut))
+  t.strictSame(plain(decodeCall(encodeCall(made), origin).call), plain(made), 'it can be read')
 })
 
 t.test('a CloudEvent has the record as its data', async (t) => {

@@ -1,8 +1,9 @@
 import { BlockList, isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
-import { checkTargets, EgressPolicy, type FieldError, isLoopbackHost, urlsOf } from '../src/index.js'
+import { checkTargets, EgressPolicy, type FieldError, functionMapOf, isLoopbackHost, urlsOf } from '../src/index.js'
 import { checkUrl } from '../src/url.js'
+import { failureOf } from './failure.js'
 import { holds } from './property.js'
 
 // Of each range its first and its last address.
@@ -183,6 +184,23 @@ t.test('every URL of a call is checked', async (t) => {
     t.notMatch(JSON.stringify(error), /127|10\.|::1|private|loopback/, 'it does not say why')
   }
   checkTargets({ target: 'http://a.example/' }, new EgressPolicy())
+})
+
+t.test('a function may be called if it is there, wherever that is', async (t) => {
+  const one = { name: 'resize', url: 'http://10.0.0.5/', acceptStatus: 202, headers: {}, routes: [] } as const
+  let functions = functionMapOf([one])
+  const policy = new EgressPolicy({ allowTargets: [] }, () => functions)
+  const call = { target: 'function://resize/a', forwardTo: 'function://other/' }
+  t.ok(policy.allowsUrl(call.target))
+  t.notOk(policy.allowsUrl('http://resize/'))
+  t.notOk(policy.allowsUrl(one.url), 'but by its name')
+  t.match(
+    failureOf(() => checkTargets(call, policy, '/0')),
+    { code: 'unknown-function', fields: [{ pointer: '/0/forwardTo', code: 'unknown-function' }] },
+  )
+  functions = functionMapOf([])
+  t.notOk(policy.allowsUrl(call.target), 'as soon as it is gone')
+  t.notOk(new EgressPolicy().allowsUrl(call.target))
 })
 
 t.test('what is on this machine alone', async (t) => {

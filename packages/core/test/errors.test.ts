@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ERRORS, type FieldError, PosthasteError } from '../src/index.js'
 
-const STATUSES = [0, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503]
+const STATUSES = [0, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 502, 503, 504]
 
 t.test('the table of errors', async (t) => {
   t.ok(Object.keys(ERRORS).length > 30)

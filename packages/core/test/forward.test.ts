@@ -11,8 +11,12 @@ import {
   idTimeMs,
   LIMITS,
   type Outcome,
+  parseInstruction,
+  TEMPLATE_NAMES,
+  templateOf,
 } from '../src/index.js'
 import { NOW_MS, plain } from './arbitraries.js'
+import { failureOf } from './failure.js'
 
 const call = {
   id: createId(NOW_MS),
@@ -149,3 +153,92 @@ t.test('a forward can be read, whatever the target answered', async (t) => {
     t.strictSame(plain(read), plain(made))
   }
 })
+
+const readBack = (made: Call): Call =>
+  decodeCall(encodeCall(made), { log: 'calls', partition: 0, offset: 0, appendedAtMs: NOW_MS }).call
+
+t.test('headers of a forward are filled with what the end says', async (t) => {
+  const forwardTo = {
+    url: 'http://b/done',
+    headers: {
+      'X-Duration-Seconds': '{durationSeconds|0}',
+      'X-Function-Status': '{status|503}',
+      'X-Call-Id': templateOf('my {id}'),
+      'X-All': TEMPLATE_NAMES.map((name) => `{${name}}`).join(' '),
+      'X-Error': '{status|}',
+      'X-Correlation': '{correlationId}',
+    },
+  }
+  const { forwardWith } = parseInstruction({ target: 'http://a/', forwardTo }, NOW_MS)
+  const read = readBack({ ...call, forwardWith: forwardWith as NonNullable<typeof forwardWith> })
+  t.strictSame(plain(read.forwardWith ?? {}), plain(forwardWith ?? {}), 'a record says the same')
+  const answer = forward(answered({}), { ...read, correlationId: 'c' }).headers
+  t.match(answer, {
+    'x-duration-seconds': '1.234568',
+    'x-function-status': '201',
+    'x-call-id': 'my {id}',
+    'x-all': `${call.id} c succeeded 201 1.234568 2 1`,
+    'x-error': '201',
+    'x-correlation': 'c',
+  })
+  const silence = forwardOf({ ...read, forwardTo: forwardTo.url }, 'expired', undefined, NOW_MS)?.headers ?? {}
+  t.match(silence, { 'x-duration-seconds': '0', 'x-function-status': '503', 'x-all': `${call.id}  expired   1 1` })
+  for (const name of ['x-error', 'x-correlation']) t.notOk(name in silence, 'what comes to nothing is left out')
+})
+
+t.test('a template that cannot be filled is refused when it is accepted', async (t) => {
+  for (const template of ['{', 'a{x}', '{id', '{id|{x}', '{toString}', '{}', '{{{', '{ id }', '{STATUS}'])
+    t.match(
+      failureOf(() =>
+        parseInstruction({ target: 'http://a/', forwardTo: { url: 'http://b/', headers: { a: template } } }, 0),
+      ).fields,
+      [{ pointer: '/forwardTo/headers/a', code: 'invalid-field', detail: /\{status\|503\}/ }],
+      template,
+    )
+  const wrong: [forwardTo: unknown, pointer: string][] = [
+    [{}, '/forwardTo/url'],
+    [{ url: 'a' }, '/forwardTo/url'],
+    [{ url: 'http://b/', header: {} }, '/forwardTo/header'],
+    [{ url: 'http://b/', passHeaders: 'yes' }, '/forwardTo/passHeaders'],
+    [{ url: 'http://b/', headers: { 'posthaste-id': 'a' } }, '/forwardTo/headers/posthaste-id'],
+    [{ url: 'http://b/', headers: { host: 'a' } }, '/forwardTo/headers/host'],
+    [{ url: 'http://b/', headers: { a: 'a\nb' } }, '/forwardTo/headers/a'],
+    [{ url: 'http://b/', headers: many(33) }, '/forwardTo/headers'],
+  ]
+  for (const [forwardTo, pointer] of wrong) {
+    const { fields } = failureOf(() => parseInstruction({ target: 'http://a/', forwardTo }, 0))
+    t.ok(
+      fields.some((field) => field.pointer === pointer),
+      JSON.stringify([forwardTo, fields]),
+    )
+  }
+})
+
+t.test('the headers of the response go along if that is wished, but for some', async (t) => {
+  const response = {
+    ...{ 'content-type': 'a/b', 'x-a': ['1', '2'], 'posthaste-id': 'forged', posthaste_id: 'forged', 'x-b': 'theirs' },
+    ...{
+      'set-cookie': 'a',
+      connection: 'close',
+      'transfer-encoding': 'chunked',
+      'content-length': '5',
+      'x-bad': '\x00',
+    },
+  }
+  const forwardWith = { passHeaders: true, headers: { 'x-b': 'ours' } } as const
+  const { headers } = forward(answered(response), { forwardWith })
+  t.strictSame(headers, { ...forward(answered({ 'content-type': 'a/b' })).headers, 'x-b': 'ours', 'x-a': ['1', '2'] })
+  t.notOk('x-a' in forward(answered(response)).headers)
+})
+
+t.test('a forward has no more headers than can be read, whatever stands in them', async (t) => {
+  const forwardWith = { passHeaders: true, headers: many(32, '{correlationId}'.repeat(30)) } as const
+  const response = { ...many(200, 'b', 'y'), 'content-type': 'a/b', ...many(3, 'z'.repeat(4_000), 'z') }
+  const made = forward(answered(response), { forwardWith, correlationId: 'c'.repeat(256) })
+  t.strictSame(plain(readBack(made)), plain(made))
+  t.match(made.headers, { 'posthaste-id': call.id, 'x-0': /^c+$/, 'content-type': 'a/b', 'y-0': 'b' })
+})
+
+function many(count: number, value = 'a', prefix = 'x'): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`${prefix}-${index}`, value]))
+}

@@ -97,7 +97,7 @@ t.test('an instruction is accepted, or refused with a 400', async (t) => {
 t.test('a valid instruction is the same call on both sides of the stream', async (t) => {
   holds(t, 'instruction to call', 2_000, validInstruction, (instruction) => {
     const content = parseInstruction(instruction, NOW_MS)
-    const call = { id: 'a', generation: 1, attempt: 1, acceptedAtMs: NOW_MS, depth: 0, ...content }
+    const call = { id: 'a', generation: 1, attempt: 1, acceptedAtMs: NOW_MS, depth: 0, method: 'POST', ...content }
     const read = decodeCall(encodeCall(call), origin)
     assert.deepEqual(plain(read.call), plain(call))
     assert.equal(read.settled, true)

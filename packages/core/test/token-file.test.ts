@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createToken, hashToken, type PosthasteError, parseTokenFile } from '../src/index.js'
+import { createAccessKey, createToken, hashToken, type PosthasteError, parseTokenFile } from '../src/index.js'
 
 const HASH = 'a'.repeat(64)
 const entry = { name: 'shop', sha256: HASH, scopes: ['invoke'] }
@@ -22,6 +22,7 @@ t.test('an entry says who has a token, and what he may', async (t) => {
         scopes: ['read', 'control'],
         tenant: 'acme:eu',
         targets: ['https://*.example.com'],
+        functions: ['resize', 'img-*', '*'],
         requestsPerSecond: 0.5,
         burst: 10,
         openMax: 1_000,
@@ -32,6 +33,7 @@ t.test('an entry says who has a token, and what he may', async (t) => {
   t.match(most, { tenant: 'acme:eu', requestsPerSecond: 0.5, burst: 10, openMax: 1_000 })
   t.equal(most?.hashes.length, 2)
   t.equal(most?.targets?.length, 1)
+  t.strictSame(most?.functions, ['resize', 'img-*', '*'])
   t.strictSame(parseTokenFile({ tokens: [] }), [])
 })
 
@@ -63,6 +65,32 @@ t.test('what is wrong is said all together, and no value of it', async (t) => {
     t.ok(faultsOf(document).length > 0, JSON.stringify(document))
 })
 
+t.test('an entry may have access keys, and no token', async (t) => {
+  const secret = 'a-secret-of-32-characters-at-all'
+  const keys = (...accessKeys: object[]) => ({ tokens: [{ name: 'a', scopes: ['invoke'], accessKeys }] })
+  const given = [
+    { id: 'AKIAONE', secret },
+    { id: 'AKIATWO', secret: { env: 'TWO' } },
+  ]
+  const [holder] = parseTokenFile(keys(...given), (source) => ({ value: typeof source === 'string' ? source : secret }))
+  t.match(holder, { hashes: [], accessKeys: ['AKIAONE', 'AKIATWO'].map((id) => ({ id, secret })) })
+  const made = createAccessKey()
+  t.match(parseTokenFile(keys(made)), [{ accessKeys: [made] }])
+  t.not(createAccessKey().secret, made.secret)
+
+  const pointers = (...accessKeys: object[]) => faultsOf(keys(...accessKeys)).map(({ pointer }) => pointer)
+  const at = '/tokens/0/accessKeys'
+  t.strictSame(pointers(made, { ...made, secret }), [`${at}/1/id`], 'which of the two was meant is not known')
+  for (const wrong of ['too-short', `${secret} `, `${secret}ä`, '', { env: 'NONE' }])
+    t.strictSame(pointers({ ...made, secret: wrong }), [`${at}/0/secret`])
+  t.strictSame(pointers({ ...made, id: 'a/b' }), [`${at}/0/id`])
+  t.ok(pointers().includes(at))
+  const faults = faultsOf({ tokens: [{ name: 'a', scopes: ['invoke'] }] })
+  t.match(faults, [{ pointer: '/tokens/0/sha256', code: 'missing-field' }])
+  const shown = faultsOf(keys({ id: 'a/b', secret }, { ...made, secret: 'short-secret' }))
+  t.notMatch(JSON.stringify(shown), /secret-of|short-/)
+})
+
 t.test('what is wrong with several together', async (t) => {
   const other = { ...entry, name: 'other', sha256: 'b'.repeat(64) }
   const faults = (...tokens: object[]) => faultsOf({ tokens }).map(({ pointer }) => pointer)
@@ -74,6 +102,11 @@ t.test('what is wrong with several together', async (t) => {
   t.strictSame(faults({ ...entry, targets: ['https://a.example.com', 'a.example.com', 'ftp://a'] }), [
     '/tokens/0/targets/1',
     '/tokens/0/targets/2',
+  ])
+  t.strictSame(faults({ ...entry, functions: ['a', '*a', 'a b', ''] }), [
+    '/tokens/0/functions/1',
+    '/tokens/0/functions/2',
+    '/tokens/0/functions/3',
   ])
 })
 
