@@ -252,12 +252,15 @@ t.test('records of other producers, and such as cannot be read', async (t) => {
       { key: 'bad', value: bytes({ id: 'bad', target: 'nowhere' }) },
       { key: 'bad', value: Buffer.from('{"v":1,"id":"bad","target":"nowhere","bodyBytes":0}\n') },
       { key: 'newer', value: bytes({ v: 99, id: 'newer', target: 'https://a.example/' }) },
+      { key: 'f', value: Buffer.from('{"v":1,"id":"f","function":"resize","path":"/a","bodyBytes":0}\n') },
     ],
   })
+  const targets = ['https://a.example/c', 'https://a.example/d', 'function://resize/a']
   const { items } = view.list({ limit: 9 })
-  t.strictSame(items.map(({ target }) => target).sort(), ['https://a.example/c', 'https://a.example/d'])
+  t.strictSame(new Set(items.map(({ target }) => target)), new Set(targets))
+  t.match(view.list({ target: 'function://resize', limit: 9 }).items, [{ id: 'f' }])
   t.match(view.get('order:7'), { state: 'scheduled', nextAttemptAtMs: NOW_MS + 10_000, createdAtMs: NOW_MS })
-  const derived = items.find(({ id }) => id !== 'order:7')
+  const derived = items.find(({ id }) => !['order:7', 'f'].includes(id))
   t.match(derived, { state: 'queued', instruction: { bodyBytes: 7, headers: { 'content-type': 'application/json' } } })
   t.match(decodeCall(view.waiting(derived?.id ?? '')?.record ?? none, at).call, { id: derived?.id })
 

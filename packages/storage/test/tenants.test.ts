@@ -44,6 +44,7 @@ t.test('each tenant finds what is his, whatever he looks for', async (t) => {
       parent: 'order:00',
     }),
   )
+  const timeOf = (id: string) => calls.find((call) => call.id === id)?.acceptedAtMs ?? 0
   const failed = calls.filter((_, index) => index % 2 === 0)
   await new Feeder(view).apply({
     calls: calls.map((call) => onCalls(call)),
@@ -58,8 +59,17 @@ t.test('each tenant finds what is his, whatever he looks for', async (t) => {
       { target: calls[0]?.target },
       { target: 'https://a.example' },
       { correlationId: 'the same' },
-    ])
+      { namePrefix: 'order:' },
+    ]) {
       t.strictSame(walk(view, { tenant, ...query }).ids, newestFirst, `${tenant} ${JSON.stringify(query)}`)
+      const oldestFirst = walk(view, { tenant, ...query, order: 'oldest-first' }).ids
+      t.strictSame(oldestFirst, own, `${tenant} ${JSON.stringify(query)} the other way round`)
+    }
+    t.strictSame(walk(view, { tenant, namePrefix: 'the' }).ids, [], 'that is the name of what they come from')
+    const between = { createdAfterMs: NOW_MS + 2, createdBeforeMs: NOW_MS + 5 }
+    const some = own.filter((id) => timeOf(id) >= between.createdAfterMs && timeOf(id) < between.createdBeforeMs)
+    const found = (order: object) => walk(view, { tenant, ...between, ...order }).ids
+    t.strictSame([found({}), found({ order: 'oldest-first' })], [some.toReversed(), some])
     t.strictSame(walk(view, { tenant, parent: 'order:00' }).ids, newestFirst, `${tenant} parent`)
     const dead = newestFirst.filter((id) => failedIds.has(id))
     t.strictSame(walk(view, { tenant, states: ['failed'] }).ids, dead, `${tenant} failed`)

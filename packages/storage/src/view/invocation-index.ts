@@ -17,19 +17,23 @@ const PREFIX_BYTES = 9
 /** In the place of a tenant's number. */
 const ANYBODY = 0
 const NOTHING = Buffer.alloc(0)
+/** After every place. */
+const LAST = Buffer.alloc(TIME_BYTES + 1, 0xff)
 
 /** Where an invocation stands in every list: its time of creation, then its id, as bytes. */
 export type Place = Buffer
 
-/** What a list is read from: that which was found of a tenant under `hash`, from `below` on downwards to `from`. */
+/** What a list is read from: that which was found of a tenant under `hash`, between two places. */
 export interface IndexRange {
   readonly kind: Exclude<IndexKind, 'due'>
   readonly tenant: number
   readonly hash: number
   readonly states: readonly InvocationState[]
-  /** What stands there is not read. */
+  /** What stands there is not read, nor at `below`. */
+  readonly above?: Place
   readonly below?: Place
-  readonly fromMs?: number
+  /** Newest first if left out. */
+  readonly order?: 'oldest-first'
 }
 
 /** From where to where an invocation goes in the indexes; undefined for nowhere. */
@@ -60,15 +64,16 @@ export class InvocationIndex {
     }
   }
 
-  /** The places of a range, newest first. */
-  *newestFirst({ below, fromMs, hash, kind, states, tenant }: IndexRange): Generator<Place> {
+  /** The places of a range, in its order. */
+  *placesIn({ above = NOTHING, below = LAST, hash, kind, order, states, tenant }: IndexRange): Generator<Place> {
+    const reverse = order === undefined
+    const [start, end] = reverse ? [below, above] : [above, below]
     const ranges = states.map((state) => {
       const prefix = prefixOf(tenant, hash, state)
-      const start = Buffer.concat([prefix, below ?? Buffer.alloc(TIME_BYTES + 1, 0xff)])
-      const end = Buffer.concat([prefix, fromMs === undefined ? NOTHING : placeOf(fromMs)])
-      return this.tables[kind].getKeys({ start, end, reverse: true })[Symbol.iterator]()
+      const range = { start: Buffer.concat([prefix, start]), end: Buffer.concat([prefix, end]), reverse }
+      return this.tables[kind].getKeys(range)[Symbol.iterator]()
     })
-    for (const place of merged(ranges)) if (!below?.equals(place)) yield place
+    for (const place of merged(ranges, reverse)) if (!above.equals(place) && !below.equals(place)) yield place
   }
 
   /** When the oldest one of a state was created, of what is of some tenants. */
@@ -160,19 +165,19 @@ function writePrefix(key: Buffer, tenant: number, hash: number, state: Invocatio
   key[STATE_AT] = INVOCATION_STATES.indexOf(state)
 }
 
-/** The places in several ranges of keys, each newest first, as one. */
-function* merged(ranges: readonly Iterator<Buffer>[]): Generator<Place> {
+/** The places in several ranges of keys, each in the same order, as one. */
+function* merged(ranges: readonly Iterator<Buffer>[], reverse: boolean): Generator<Place> {
   const heads = ranges.map(nextPlace)
   try {
     for (;;) {
-      let newest = -1
+      let first = -1
       heads.forEach((head, at) => {
-        if (head && (newest < 0 || head.compare(heads[newest] as Place) > 0)) newest = at
+        if (head && (first < 0 || head.compare(heads[first] as Place) > 0 === reverse)) first = at
       })
-      const place = heads[newest]
+      const place = heads[first]
       if (!place) return
       yield place
-      heads[newest] = nextPlace(ranges[newest] as Iterator<Buffer>)
+      heads[first] = nextPlace(ranges[first] as Iterator<Buffer>)
     }
   } finally {
     for (const range of ranges) range.return?.()

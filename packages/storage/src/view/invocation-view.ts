@@ -171,7 +171,7 @@ export class InvocationView {
     const items: Invocation[] = []
     let lookedAt = 0
     let last: Place | undefined
-    for (const place of this.#tables.index.newestFirst({ ...listing.range, tenant })) {
+    for (const place of this.#tables.index.placesIn({ ...listing.range, tenant })) {
       if (last && (items.length >= query.limit || lookedAt >= LOOKED_AT_MAX)) return { items, next: writeCursor(last) }
       const invocation = this.#matching(idKeyOf(place), listing)
       if (invocation) items.push(invocation)

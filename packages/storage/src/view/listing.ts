@@ -1,4 +1,5 @@
 import {
+  clientNameOf,
   INVOCATION_STATES,
   type Invocation,
   type InvocationQuery,
@@ -26,14 +27,13 @@ export interface Listing {
  * @throws PosthasteError `invalid-query` if the target or the cursor is none
  */
 export function decideListing(query: InvocationQuery): Listing {
-  const { correlationId, createdAfterMs, parent: parentId, states = INVOCATION_STATES } = query
+  const { correlationId, namePrefix = '', parent: parentId, states = INVOCATION_STATES } = query
   const target = query.target === undefined ? undefined : readTarget(query.target)
   const correlation = correlationId === undefined ? undefined : hashOf(correlationId)
   const parent = parentId === undefined ? undefined : hashOf(parentId)
   const range = {
     states: [...new Set(states)],
     ...boundsOf(query),
-    ...(createdAfterMs !== undefined && { fromMs: createdAfterMs }),
   }
   return {
     range:
@@ -51,6 +51,7 @@ export function decideListing(query: InvocationQuery): Listing {
     matches: (invocation) =>
       (parentId === undefined || invocation.parent === parentId) &&
       (correlationId === undefined || invocation.correlationId === correlationId) &&
+      clientNameOf(invocation).startsWith(namePrefix) &&
       (target === undefined || (invocation.target !== undefined && target.of(invocation.target) === target.text)),
   }
 }
@@ -76,13 +77,15 @@ function readTarget(text: string): TargetFilter {
   }
 }
 
-/** Where to begin: at the cursor, or at the time before which all is to be, whichever is older. */
-function boundsOf({ createdBeforeMs, cursor }: InvocationQuery): Pick<IndexRange, 'below'> {
-  const places = [
-    ...(cursor === undefined ? [] : [readCursor(cursor)]),
-    ...(createdBeforeMs === undefined ? [] : [placeOf(createdBeforeMs)]),
-  ].sort(Buffer.compare)
-  return places[0] ? { below: places[0] } : {}
+/** Between which times; where it goes on from a cursor, that is the nearer end. */
+function boundsOf({ createdAfterMs, createdBeforeMs, cursor, order }: InvocationQuery) {
+  const last = cursor === undefined ? [] : [readCursor(cursor)]
+  const after = createdAfterMs === undefined ? [] : [placeOf(createdAfterMs)]
+  const before = createdBeforeMs === undefined ? [] : [placeOf(createdBeforeMs)]
+  const isOldestFirst = order !== undefined
+  const above = [...after, ...(isOldestFirst ? last : [])].sort(Buffer.compare).at(-1)
+  const below = [...before, ...(isOldestFirst ? [] : last)].sort(Buffer.compare)[0]
+  return { ...(order && { order }), ...(above && { above }), ...(below && { below }) }
 }
 
 export function writeCursor(place: Place): string {

@@ -120,7 +120,7 @@ export class ViewWriter {
   #pendingBelow(tenant: number, below: Place | undefined): Place[] {
     const range = { kind: 'any', tenant, hash: 0, states: PENDING_STATES, ...(below && { below }) } as const
     const places: Place[] = []
-    for (const place of this.#tables.index.newestFirst(range)) {
+    for (const place of this.#tables.index.placesIn(range)) {
       places.push(place)
       if (places.length === CHANGES_MAX) break
     }
