@@ -7,11 +7,12 @@ import {
   type EgressPolicy,
   type ErrorCode,
   type Failure,
+  isFunctionUrl,
   PosthasteError,
-  policyOf,
   targetRefused,
 } from '@posthaste/core'
 import type { StoredRecord, Turn } from '@posthaste/stream'
+import { policyFor } from './call-terms.js'
 import {
   type BirthOptions,
   type Ending,
@@ -51,14 +52,16 @@ export function read(record: StoredRecord, options: BirthOptions, stamp: Stamp):
   }
 }
 
-export interface AdmitOptions extends Pick<ListenerOptions, 'clock' | 'retry'> {
+export interface AdmitOptions extends Pick<ListenerOptions, 'clock' | 'functions' | 'retry'> {
   readonly egress: EgressPolicy
 }
 
 /** Decides what is to be done now with a call that was pulled. Whoever wrote it may not have asked what may be called. */
-export function admit(call: Call, { clock, egress, retry }: AdmitOptions): Admission | { readonly kind: 'refuse' } {
-  const admission = decideAdmission(call, policyOf(call.retry, retry), clock.now())
-  return admission.kind === 'call' && !egress.allowsUrl(call.target) ? { kind: 'refuse' } : admission
+export function admit(call: Call, options: AdmitOptions): Admission | { readonly kind: 'refuse' } {
+  const admission = decideAdmission(call, policyFor(call, options), options.clock.now())
+  // A function that is not there may come yet, as the file that names it.
+  const isRefused = !isFunctionUrl(call.target) && !options.egress.allowsUrl(call.target)
+  return admission.kind === 'call' && isRefused ? { kind: 'refuse' } : admission
 }
 
 /** What follows for a call whose time ran out before it was made. */

@@ -10,19 +10,21 @@ import {
   encodeJournalEntry,
   type Failure,
   type FinalState,
+  type FunctionMap,
   type Happening,
   isTick,
   type JournalEntry,
   journalEntryOf,
   nextAttempt,
   type Outcome,
-  policyOf,
-  type RetryPolicy,
   redactedCall,
+  resolveFunction,
   type TargetRule,
   type TurnEnd,
+  withFunction,
 } from '@posthaste/core'
 import type { Effects, NewRecord, NewTimer, StoredRecord, Turn } from '@posthaste/stream'
+import { functionsNow, policyFor, type TermsOptions } from './call-terms.js'
 
 const NONE = new Uint8Array(0)
 
@@ -40,14 +42,14 @@ export type Stamp = Pick<Happening, 'atMs' | 'listener'>
 type Kept = Pick<StoredRecord, 'value'>
 
 /** What holds for all calls of a listener. */
-export interface EndOptions extends BirthOptions {
-  readonly retry: RetryPolicy
-}
+export type EndOptions = BirthOptions & TermsOptions
 
 /** What holds for all that ends give rise to. */
 export interface BirthOptions {
   /** By which it is decided what is blanked in what destinations are told. */
   readonly targetRules?: readonly TargetRule[]
+  /** Those that there are now. */
+  readonly functions?: () => FunctionMap
   /** The largest record that is called. */
   readonly recordBytesMax: number
 }
@@ -61,7 +63,7 @@ export function endAttempt(
   stamp: Stamp,
   random: number,
 ): Ending {
-  const sequel = decideSequel(call, outcome, policyOf(call.retry, options.retry), stamp.atMs, random)
+  const sequel = decideSequel(call, outcome, policyFor(call, options), stamp.atMs, random)
   if (sequel.state !== 'retrying') return endInvocation(call, record, { ...sequel, outcome }, options, stamp)
   const { state, failure, dueMs, next } = sequel
   const what: Happening = { ...stamp, state, failure, nextAttemptAtMs: dueMs, sinceMs: next.sinceMs }
@@ -146,8 +148,19 @@ export function unreadableId({ appendedAtMs, log, offset, partition }: StoredRec
   return deriveId(appendedAtMs, log, partition, offset)
 }
 
-function births(call: Call, entry: JournalEntry, { recordBytesMax, targetRules = [] }: BirthOptions): Births {
-  return birthsOf(redactedCall(call, targetRules), entry, childRecordBytesMax(recordBytesMax))
+function births(call: Call, entry: JournalEntry, options: BirthOptions): Births {
+  const { recordBytesMax, targetRules = [] } = options
+  const functions = functionsNow(options)
+  const sent = resolveFunction(call, functions)
+  const told = sent
+    ? redactedCall(withFunction(call, functions), targetRules, sent.target)
+    : withoutBody(call, targetRules)
+  return birthsOf(told, entry, childRecordBytesMax(recordBytesMax))
+}
+
+/** Of a function that is not there nobody knows what is to be blanked. */
+function withoutBody(call: Call, rules: readonly TargetRule[]): Call {
+  return rules.some(({ redact }) => redact) ? { ...call, body: NONE } : call
 }
 
 /** As many bytes of a record as a dead letter has room for; the failure says so if these are not all. */

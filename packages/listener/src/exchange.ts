@@ -1,4 +1,4 @@
-import type { Headers, Outcome } from '@posthaste/core'
+import type { ErrorCode, Headers, Outcome, PosthasteError } from '@posthaste/core'
 import type { Dispatcher } from 'undici'
 import { signOf } from './breaker.js'
 import { classifyCallError, isShortage } from './call-failure.js'
@@ -17,12 +17,12 @@ export function isUnmade(outcome: Outcome | Unmade): outcome is Unmade {
   return typeof outcome === 'string'
 }
 
+/** That it was cancelled says nothing of the target, nor that it may not be called, or is not known. */
+const SAYS_NOTHING: readonly ErrorCode[] = ['cancelled', 'target-refused', 'unknown-function']
+
 /** How a call ended for its target. */
 export function callEnd(outcome: Outcome | Unmade): CallEnd {
-  // That it was cancelled says nothing of the target, nor that it may not be called.
-  const isTold =
-    !isUnmade(outcome) &&
-    (outcome.kind === 'answered' || (outcome.code !== 'cancelled' && outcome.code !== 'target-refused'))
+  const isTold = !isUnmade(outcome) && (outcome.kind === 'answered' || !SAYS_NOTHING.includes(outcome.code))
   if (!isTold) return 'not made'
   return { answered: outcome.kind === 'answered', durationMs: outcome.durationMs, sign: signOf(outcome) }
 }
@@ -71,6 +71,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     } catch (error) {
       this.onResponseError(undefined, error as Error)
     }
+  }
+
+  /** Ends the call before anything is sent, for that reason. */
+  refuse(reason: PosthasteError): void {
+    if (this.#options.held()) this.onResponseError(undefined, reason)
+    else this.#end(NOT_MADE)
   }
 
   /** Ends the call at once: it counts as made, and cancelled. */

@@ -9,7 +9,7 @@ import type { ListenerOptions } from './listener-options.js'
 import { tickEffectsAgain } from './tick-effects.js'
 
 export interface IntakeOptions
-  extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax' | 'targetRules'> {
+  extends Pick<ListenerOptions, 'clock' | 'functions' | 'log' | 'name' | 'recordBytesMax' | 'targetRules'> {
   readonly control: Control
   readonly inHand: InHand
   /** Moves a record aside that is not worth reading now, and tells whether it did. */

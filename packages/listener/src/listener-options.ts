@@ -1,4 +1,4 @@
-import type { Clock, EgressPolicy, Log, RetryPolicy, TargetRule, TlsVersion } from '@posthaste/core'
+import type { Clock, EgressPolicy, FunctionMap, Log, RetryPolicy, TargetRule, TlsVersion } from '@posthaste/core'
 import type { Consumer } from '@posthaste/stream'
 import type { TargetTime } from './awake-time.js'
 import type { ControlLog } from './control-follower.js'
@@ -35,6 +35,8 @@ export interface ListenerOptions {
   readonly retry: RetryPolicy
   /** What may be called; what is public if left out. */
   readonly egress?: EgressPolicy
+  /** The named functions that there are now: asked at each call, so that a change holds for what waits. */
+  readonly functions?: () => FunctionMap
   /** How names are looked up; by the system if left out. */
   readonly lookup?: Lookup
   /** How calls of certain targets are signed, and over which TLS they go. */

@@ -14,7 +14,8 @@ import type { Target } from './target.js'
 import type { Targets } from './targets.js'
 import { endTick } from './tick-effects.js'
 
-export interface PlacementOptions extends Pick<ListenerOptions, 'clock' | 'log' | 'name' | 'recordBytesMax' | 'retry'> {
+export interface PlacementOptions
+  extends Pick<ListenerOptions, 'clock' | 'functions' | 'log' | 'name' | 'recordBytesMax' | 'retry'> {
   readonly control: Control
   readonly egress: EgressPolicy
   readonly inHand: InHand
@@ -153,7 +154,7 @@ export class Placement {
       this.#expire(job)
       return
     }
-    const started = running.start(job, target.pool)
+    const started = running.start(job, target)
     const outcome = await started.exchange.outcome
     targets.end(target, callEnd(outcome), time.nowMs)
     if (outcome === NO_DESCRIPTOR) this.#shortage.note()

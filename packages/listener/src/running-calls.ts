@@ -1,7 +1,17 @@
-import { type Call, expiryMsOf, type Outcome, policyOf, redactedOutcome, ruleFor } from '@posthaste/core'
-import type { Pool } from 'undici'
+import {
+  type Call,
+  expiryMsOf,
+  type Outcome,
+  originOf,
+  redactedOutcome,
+  resolveFunction,
+  ruleFor,
+  unknownFunction,
+  withFunction,
+} from '@posthaste/core'
 import { AttemptLog } from './attempt-log.js'
 import { Bag, type Bagged } from './bag.js'
+import { functionsNow, policyFor } from './call-terms.js'
 import type { Control } from './control.js'
 import { countedAttempt } from './counted-attempt.js'
 import { endAttempt, runningNote, type Stamp } from './effects.js'
@@ -11,6 +21,7 @@ import { type Job, timerFor } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
 import { Pace } from './pace.js'
 import { requestOf } from './request.js'
+import type { Target } from './target.js'
 
 /** A call that has run for this long no longer holds up the checkpoint. */
 const CHECK_OUT_AFTER_MS = 10_000
@@ -25,6 +36,8 @@ export interface RunningCall extends Job, Bagged {
   readonly startedMs: number
   readonly startedAtMs: number
   readonly timeoutMs: number
+  /** Where it went: of a function, where that was. */
+  readonly url: string
   checkedOut: boolean
 }
 
@@ -53,9 +66,11 @@ export class RunningCalls {
   }
 
   /** Whoever starts it waits for the outcome of its exchange, and ends it then. */
-  start({ call, delivery, settled }: Job, pool: Pool): RunningCall {
+  start({ call, delivery, settled }: Job, target: Target<Job>): RunningCall {
     const { clock, responseBytesMax, targetRules = [] } = this.#options
-    const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs
+    const functions = functionsNow(this.#options)
+    const { timeoutMs = this.#options.timeoutMs } = withFunction(call, functions)
+    const sent = resolveFunction(call, functions)
     const startedAtMs = clock.now()
     const exchange = new Exchange({
       held: () => delivery.held() && this.#control.allows(call),
@@ -73,14 +88,20 @@ export class RunningCalls {
       startedMs,
       startedAtMs,
       timeoutMs,
+      url: sent?.target ?? call.target,
       checkedOut: false,
       slot: -1,
     }
     this.#running.add(running)
-    const untilMs = expiryMsOf(call, policyOf(call.retry, this.#options.retry).maxAgeMs)
+    if (!sent) {
+      exchange.refuse(unknownFunction())
+      return running
+    }
+    const untilMs = expiryMsOf(call, policyFor(call, this.#options).maxAgeMs)
     const remainingMs = Math.min(timeoutMs, untilMs - startedAtMs)
-    const keys = ruleFor(targetRules, 'sign', call.target)
-    exchange.start(pool, requestOf(call, { remainingMs, atMs: startedAtMs, keys }))
+    const keys = ruleFor(targetRules, 'sign', sent.target)
+    const request = requestOf(sent, { remainingMs, atMs: startedAtMs, keys })
+    exchange.start(target.poolOf(originOf(sent.target)), request)
     return running
   }
 
@@ -112,10 +133,10 @@ export class RunningCalls {
     for (const { exchange } of this.#running.all()) exchange.abort()
   }
 
-  #record({ call, checkedOut, delivery }: RunningCall, told: Outcome): void {
+  #record({ call, checkedOut, delivery, url }: RunningCall, told: Outcome): void {
     this.#inHand.tally.called += 1
     // Before anything is made of it.
-    const outcome = redactedOutcome(told, this.#options.targetRules ?? [], call.target)
+    const outcome = redactedOutcome(told, this.#options.targetRules ?? [], url)
     const ending = endAttempt(call, delivery.record, outcome, this.#options, this.#stamp, Math.random())
     this.#attemptLog.write(call, outcome, ending)
     this.#options.onAttempt?.(countedAttempt(call, outcome, ending))

@@ -1,6 +1,7 @@
-import { expiryMsOf, peekExpiryMs, peekOrigin, policyOf } from '@posthaste/core'
+import { expiryMsOf, peekExpiryMs, peekOrigin } from '@posthaste/core'
 import type { Delivery, NewTimer } from '@posthaste/stream'
 import type { TargetTime } from './awake-time.js'
+import { policyFor } from './call-terms.js'
 import type { Control } from './control.js'
 import type { Ended, InHand } from './in-hand.js'
 import { type Job, timerFor } from './job.js'
@@ -8,7 +9,7 @@ import type { ListenerOptions } from './listener-options.js'
 import type { Target } from './target.js'
 import type { Targets } from './targets.js'
 
-export interface SpillerOptions extends Pick<ListenerOptions, 'clock' | 'retry'> {
+export interface SpillerOptions extends Pick<ListenerOptions, 'clock' | 'functions' | 'retry'> {
   readonly control: Control
   readonly inHand: InHand
   readonly targets: Targets<Job>
@@ -35,14 +36,14 @@ export class Spiller {
   }
 
   spill(job: Job, target: Target<Job>): void {
-    const { inHand, retry } = this.#options
-    const expiryMs = expiryMsOf(job.call, policyOf(job.call.retry, retry).maxAgeMs)
+    const { inHand } = this.#options
+    const expiryMs = expiryMsOf(job.call, policyFor(job.call, this.#options).maxAgeMs)
     inHand.complete(job.delivery, aside(target, timerFor(job, this.#returnMs(target, expiryMs))))
   }
 
   /** What waits for a stuck target is not worth reading each time that it comes by: there may be very much of it. */
   spillUnread(delivery: Delivery): boolean {
-    const { clock, control, inHand, retry, targets, time } = this.#options
+    const { clock, control, inHand, targets, time } = this.#options
     const { key, value } = delivery.record
     // What names no turn must be read for that: another producer wrote it. So must what has ended: it has consequences.
     const origin = delivery.ended || key === '' ? undefined : peekOrigin(value)
@@ -50,7 +51,8 @@ export class Spiller {
     if (!target || targets.canBegin(target, time.nowMs) || !this.isFull(target)) return false
     // It may be another's to move, or something may have been asked.
     if (!delivery.held() || !control.isCurrent || control.knows(key)) return false
-    const expiryMs = peekExpiryMs(value, retry.maxAgeMs, clock.now())
+    const { maxAgeMs } = policyFor({ target: target.origin }, this.#options)
+    const expiryMs = peekExpiryMs(value, maxAgeMs, clock.now())
     if (expiryMs === undefined) return false
     inHand.complete(delivery, aside(target, { ...delivery.record, dueMs: this.#returnMs(target, expiryMs) }))
     return true

@@ -1,7 +1,8 @@
-import { LIMITS } from '@posthaste/core'
-import { type buildConnector, Pool } from 'undici'
+import type { Pool } from 'undici'
 import { Breaker, type BreakerChange, type BreakerState, type Sign } from './breaker.js'
+import { Connections } from './connections.js'
 import { publicConnector } from './connector.js'
+import type { TargetLimits } from './target-limits.js'
 import { TokenBucket } from './token-bucket.js'
 
 /** Calls that a target may have at once before it has answered any. */
@@ -21,20 +22,6 @@ const AWAY_GRID_MS = 100
 /** How a call ended for its target: after how long, whether with an answer, of whatever status, and what that says. */
 export type CallEnd = { readonly answered: boolean; readonly durationMs: number; readonly sign: Sign } | 'not made'
 
-/** What holds for each target. */
-export interface TargetLimits {
-  /** Calls running at once. */
-  readonly places: number
-  /** Failures in a row after which it may count as dead; 0 for never. */
-  readonly failures: number
-  /** Calls that begin in a second; 0 for any number. */
-  readonly rate: number
-  /** Calls that may begin at once after a rest, where there is a rate. */
-  readonly burst: number
-  /** Makes what connects to an origin; to none but public addresses if left out. */
-  readonly connectorOf?: (origin: string) => buildConnector.connector
-}
-
 /**
  * What a listener knows of one origin: its connections, how many calls it may have at once, and its pace. A target
  * begins with few places and earns one with each answer, so that many that hang cannot take all places of those that
@@ -43,11 +30,10 @@ export interface TargetLimits {
 export class Target<W> {
   readonly origin: string
   readonly #waiting: W[] = []
-  readonly #placesMax: number
-  readonly #breaker: Breaker
-  readonly #bucket: TokenBucket | undefined
-  readonly #connectorOf: (origin: string) => buildConnector.connector
-  #pool: Pool | undefined
+  #breaker: Breaker
+  #limits: TargetLimits
+  #bucket: TokenBucket | undefined
+  readonly #connections = new Connections()
   #running = 0
   #places: number
   /** Since when something runs or waits, where there is a rate only since when it runs; undefined while nothing does. */
@@ -62,35 +48,60 @@ export class Target<W> {
   /** When the last of those that wait their turn elsewhere comes back. */
   #lastTurnMs = 0
   #idleSinceMs: number
+  /** Since when it is where it is. */
+  #movedMs = Number.NEGATIVE_INFINITY
 
   constructor(origin: string, limits: TargetLimits, nowMs: number) {
-    const { burst, connectorOf = publicConnector, failures, places, rate } = limits
     this.origin = origin
-    this.#placesMax = places
-    this.#places = Math.min(FIRST_PLACES, places)
-    this.#breaker = new Breaker(failures)
-    this.#connectorOf = connectorOf
-    this.#bucket = rate > 0 ? new TokenBucket(rate, burst, nowMs) : undefined
+    this.#limits = limits
+    this.#places = Math.min(FIRST_PLACES, limits.places)
+    this.#breaker = new Breaker(limits.failures)
+    this.#bucket = bucketOf(limits, nowMs)
     this.#idleSinceMs = nowMs
   }
 
-  get pool(): Pool {
-    this.#pool ??= new Pool(this.origin, {
-      // One for a probe, should calls hang on all others.
-      connections: this.#placesMax + 1,
-      pipelining: 1,
-      maxHeaderSize: LIMITS.responseHeadBytesMax,
-      // Our own deadline covers the whole call; undici's are coarse.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: this.#connectorOf(this.origin),
-    })
-    return this.#pool
+  get limits(): TargetLimits {
+    return this.#limits
+  }
+
+  get #placesMax(): number {
+    return this.#limits.places
+  }
+
+  /** From now on other limits hold, for what waits too. Tells if its breaker closed, as it is somewhere else. */
+  limit(limits: TargetLimits, nowMs: number): BreakerChange | undefined {
+    const before = this.#limits
+    if (limits === before) return undefined
+    this.#limits = limits
+    this.#places = Math.min(this.#places, limits.places)
+    const hasOtherRate = limits.rate !== before.rate || limits.burst !== before.burst
+    if (hasOtherRate) this.#bucket = bucketOf(limits, nowMs, this.#bucket)
+    return limits.at === before.at ? undefined : this.#move(nowMs)
+  }
+
+  /** What is known of how it answers is of where it was. */
+  #move(nowMs: number): BreakerChange | undefined {
+    const wasDead = this.isDead
+    this.#movedMs = nowMs
+    this.#breaker = new Breaker(this.#limits.failures)
+    this.#answers = true
+    this.#isProven = false
+    this.#durationMs = 0
+    this.#lastEndMs = 0
+    if (this.#busySinceMs !== undefined) this.#busySinceMs = nowMs
+    this.#places = Math.min(this.#placesMax, wasDead ? FIRST_PLACES : Math.max(FIRST_PLACES, this.#places))
+    return wasDead ? 'closed' : undefined
+  }
+
+  /** Its connections to the origin where it is. One more than places: for a probe, should calls hang on all others. */
+  poolOf(origin: string): Pool {
+    const { connectorOf = publicConnector } = this.#limits
+    return this.#connections.poolOf({ origin, width: this.#placesMax + 1 }, connectorOf)
   }
 
   /** Whether it may have connections. */
   get isConnected(): boolean {
-    return this.#pool !== undefined
+    return this.#connections.areOpen
   }
 
   get running(): number {
@@ -191,6 +202,8 @@ export class Target<W> {
   }
 
   #noteEnd({ answered, durationMs, sign }: Exclude<CallEnd, 'not made'>, nowMs: number): BreakerChange | undefined {
+    // What began where it was says nothing of where it is.
+    if (nowMs - durationMs < this.#movedMs) return undefined
     const change = this.#breaker.end(sign, durationMs, nowMs)
     this.#answers = answered
     this.#isProven = answered
@@ -262,9 +275,11 @@ export class Target<W> {
   }
 
   /** Closes its connections. The next call opens new ones. */
-  async close(): Promise<void> {
-    const pool = this.#pool
-    this.#pool = undefined
-    await pool?.destroy()
+  close(): Promise<void> {
+    return this.#connections.close()
   }
+}
+
+function bucketOf({ burst, rate }: TargetLimits, nowMs: number, before?: TokenBucket): TokenBucket | undefined {
+  return rate > 0 ? new TokenBucket(rate, burst, nowMs, before) : undefined
 }

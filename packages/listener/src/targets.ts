@@ -1,11 +1,13 @@
 import { lookup as systemLookup } from 'node:dns'
-import type { EgressPolicy } from '@posthaste/core'
+import { type EgressPolicy, NO_FUNCTIONS } from '@posthaste/core'
 import type { BreakerChange, BreakerState } from './breaker.js'
-import { guardedConnector } from './connector.js'
+import { guardedConnector, trustedConnector } from './connector.js'
+import { functionLimits } from './function-limits.js'
 import type { Job } from './job.js'
 import type { ListenerOptions } from './listener-options.js'
 import { NameLookups } from './name-lookups.js'
-import { type CallEnd, Target, type TargetLimits } from './target.js'
+import { type CallEnd, Target } from './target.js'
+import type { LimitsOf, TargetLimits } from './target-limits.js'
 import { tlsOptions } from './tls-options.js'
 
 /** Connections of a target that nobody called for this long are closed, and what is known of it is forgotten. */
@@ -46,17 +48,25 @@ export class Targets<W> {
   readonly #perTarget: TargetLimits
   readonly #placesKept: number
   readonly #onBreaker: BreakerListener
+  readonly #limitsOf: LimitsOf
   readonly #targets = new Map<string, Target<W>>()
   /** Those for whom something waits, in the order in which their turn comes. */
   readonly #waiting = new Set<Target<W>>()
   #running = 0
   #waitingCount = 0
 
-  constructor(placesMax: number, perTarget: TargetLimits, onBreaker: BreakerListener = () => undefined) {
+  /** `limitsOf` tells of those that have limits of their own, and may change them at any time. */
+  constructor(
+    placesMax: number,
+    perTarget: TargetLimits,
+    onBreaker: BreakerListener = () => undefined,
+    limitsOf: LimitsOf = () => undefined,
+  ) {
     this.#placesMax = placesMax
     this.#perTarget = { ...perTarget, places: Math.min(placesMax, perTarget.places) }
     this.#placesKept = Math.floor(placesMax * SHARE_KEPT)
     this.#onBreaker = onBreaker
+    this.#limitsOf = limitsOf
   }
 
   /** The target of an origin if anything is known of it. */
@@ -67,7 +77,7 @@ export class Targets<W> {
   of(origin: string, nowMs: number): Target<W> {
     let target = this.#targets.get(origin)
     if (!target) {
-      target = new Target<W>(origin, this.#perTarget, nowMs)
+      target = new Target<W>(origin, this.#limitsOf(origin) ?? this.#perTarget, nowMs)
       this.#targets.set(origin, target)
     }
     return target
@@ -188,8 +198,12 @@ export class Targets<W> {
     return jobs
   }
 
-  /** Closes connections that nobody uses, and forgets targets of which nothing is worth knowing, or that are too many. */
+  /**
+   * Closes connections that nobody uses, forgets targets of which nothing is worth knowing, or that are too many, and has
+   * new limits hold.
+   */
   sweep(nowMs: number): void {
+    for (const target of this.#targets.values()) this.#limit(target, nowMs)
     const idle = [...this.#targets.values()].filter(({ isIdle }) => isIdle)
     const isRested = (target: Target<W>): boolean => target.idleMs(nowMs) >= IDLE_MS_MAX
     const isProven = (target: Target<W>): boolean => target.isProven(nowMs)
@@ -201,6 +215,13 @@ export class Targets<W> {
       this.#targets.delete(target.origin)
       void target.close()
     }
+  }
+
+  #limit(target: Target<W>, nowMs: number): void {
+    const outageMs = target.outageMs(nowMs)
+    const limits = this.#limitsOf(target.origin, target.limits) ?? this.#perTarget
+    const change = target.limit(limits, nowMs)
+    if (change) this.#onBreaker(target.origin, change, outageMs)
   }
 
   async close(): Promise<void> {
@@ -226,18 +247,22 @@ function surplus<T>(
 /** The targets of a listener. It logs which of them it calls no more, and calls again. */
 export function targetsOf(options: ListenerOptions & { readonly egress: EgressPolicy }): Targets<Job> {
   const { breakerFailures: failures, burstPerTarget: burst, concurrency, log, ratePerTarget: rate } = options
-  const { targetRules = [], tlsMin } = options
+  const { functions = () => NO_FUNCTIONS, targetRules = [], tlsMin } = options
   const { egress } = options
   const { lookup } = new NameLookups(options.lookup ?? systemLookup)
   const connectorOf: TargetLimits['connectorOf'] = (origin) =>
     guardedConnector({ egress, log, lookup, tls: tlsOptions(targetRules, tlsMin, origin) })
+  const trustedOf: TargetLimits['connectorOf'] = (origin) =>
+    trustedConnector({ log, lookup, tls: tlsOptions(targetRules, tlsMin, origin) })
+  const perTarget = { places: options.concurrencyPerTarget, failures, rate, burst, connectorOf }
   return new Targets(
     concurrency,
-    { places: options.concurrencyPerTarget, failures, rate, burst, connectorOf },
+    perTarget,
     (target, change, ms) => {
       const outageMs = Math.round(ms)
       if (change === 'opened') log.warn({ target, outageMs }, 'a target is dead: it is probed, and not called')
       else log.info({ target, outageMs }, 'a target is back: it is called again')
     },
+    functionLimits(functions, { ...perTarget, connectorOf: trustedOf }, concurrency),
   )
 }

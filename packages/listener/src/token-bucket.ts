@@ -13,10 +13,11 @@ export class TokenBucket {
   /** When the last of those that wait their turn elsewhere has it. */
   #lastTurnMs = 0
 
-  constructor(perSecond: number, burst: number, nowMs: number) {
+  /** One that takes the place of another has no more than that one. */
+  constructor(perSecond: number, burst: number, nowMs: number, before?: TokenBucket) {
     this.#perMs = perSecond / 1_000
     this.#most = Math.max(burst, this.#perMs * BURST_MS_MIN)
-    this.#tokens = this.#most
+    this.#tokens = Math.min(this.#most, before ? before.#at(nowMs) : this.#most)
     this.#asOfMs = nowMs
   }
 

@@ -49,7 +49,15 @@ const listener = new Listener({
 await listener.start()
 const nowMs = Date.now()
 const content = parseInstruction({ target: process.argv[2] }, nowMs)
-const call = { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth: 0, ...content }
+const call = {
+  id: createId(nowMs),
+  generation: 1,
+  attempt: 1,
+  acceptedAtMs: nowMs,
+  depth: 0,
+  method: 'POST',
+  ...content,
+}
 await stream.append('calls', [{ key: call.id, value: encodeCall(call) }])
 const { drained, succeeded } = await listener.ping('ping', 5_000)
 await listener.stop(0)

@@ -183,7 +183,7 @@ t.test('destinations are told, as calls of their own, and a failure of theirs is
   t.match(told('/bad'), {
     type: 'org.posthaste.invocation.failed',
     subject: bad.id,
-    data: { responseContext: { statusCode: 400, functionError: 'status' }, responsePayload: { why: 'so' } },
+    data: { responseContext: { statusCode: 400, functionError: 'Unhandled' }, responsePayload: { why: 'so' } },
   })
 
   const lost = await runOne(running, { target: target.url, onSuccess: `${target.url}/broken` })

@@ -30,7 +30,8 @@ export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 /** Where the targets of the tests are. */
 export const LOOPBACK = new EgressPolicy({ allowAddresses: ['127.0.0.0/8', '::1'], ports: ['1-65535'] })
 
-const END_MS_MAX = 15_000
+const END_MS_MAX = 60_000
+const KEPT_MS = 600_000
 
 /** A data directory, with a stream on it for each who asks. */
 export class Storage {
@@ -160,7 +161,16 @@ export async function submit(
   const nowMs = Date.now()
   const calls = instructions.map((instruction): Call => {
     const content = parseInstruction(instruction, nowMs)
-    return { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth: 0, ...content, ...also }
+    return {
+      id: createId(nowMs),
+      generation: 1,
+      attempt: 1,
+      acceptedAtMs: nowMs,
+      depth: 0,
+      method: 'POST',
+      ...content,
+      ...also,
+    }
   })
   await stream.append(
     'calls',
@@ -257,6 +267,8 @@ export async function startTarget(t: Test, answer: Answer = (_, response) => res
     seen.push(one)
     await answer(one, response, request)
   })
+  // None is closed but by the listener: the client library heeds it, too.
+  server.keepAliveTimeout = KEPT_MS
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))

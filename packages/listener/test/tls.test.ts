@@ -2,7 +2,14 @@ import { once } from 'node:events'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { parseTargetPattern, type TargetPattern, type TargetRule, type TargetTls } from '@posthaste/core'
+import {
+  functionMapOf,
+  parseFunctionFile,
+  parseTargetPattern,
+  type TargetPattern,
+  type TargetRule,
+  type TargetTls,
+} from '@posthaste/core'
 import t, { type Test } from 'tap'
 import type { ListenerOptions } from '../src/index.js'
 import { CERTIFICATE, EXPIRED, KEY, OTHER } from './certificate.js'
@@ -95,6 +102,14 @@ t.test('each target is shown its own certificate, also where names and sessions 
     targets.map(({ peers }) => peers),
     seen.map((peer) => [peer, peer]),
   )
+})
+
+t.test('a function is trusted, and shown a certificate, as the rule for where it is says', async (t) => {
+  const { peers, url } = await startTlsTarget(t, mutual)
+  const functions = functionMapOf(parseFunctionFile({ functions: { fn: { url } } }, () => ({ value: '' })))
+  const running = await startListener(t, { targetRules: [ruleOf(url, showing)], functions: () => functions })
+  t.match(await runOne(running, { function: 'fn' }), { state: 'succeeded' })
+  t.strictSame(peers, ['localhost TLSv1.3'])
 })
 
 t.test('no older TLS is spoken than is allowed', async (t) => {
