@@ -2,8 +2,8 @@ import { PosthasteError, parseInstruction } from '@posthaste/core'
 import type { NewRecord } from '@posthaste/stream'
 import type { Acceptance } from './acceptance.js'
 import type { AccepterOptions } from './accepter-options.js'
-import { idempotencyKeyOf } from './idempotency-key.js'
-import { type CallOrigin, depthOf, type Intake, newCall, receiptOf } from './intake.js'
+import { idempotencyKeyOf, samenessOf } from './idempotency-key.js'
+import { type CallOrigin, depthOf, type Intake, receiptOf } from './intake.js'
 import { type OpenLimit, tooManyOpen } from './open-limit.js'
 import { OPERATIONS } from './operations.js'
 import { problemOf } from './problem.js'
@@ -19,14 +19,12 @@ export function addAcceptRoutes(
   onRefused: AccepterOptions['onRefused'],
 ): void {
   routes.add(OPERATIONS.createInvocation, async ({ body, caller, nowMs, request }, reply) => {
-    const key = idempotencyKeyOf(request)
-    const call = newCall(body, { caller, depth: depthOf(request), nowMs })
-    const record = intake.fittingRecordOf(call)
-    const accepted = await acceptance.accept(call, record, { caller, key, payload: request.body })
-    if (accepted.id === call.id) intake.accepted(reply.elapsedTime, 1)
-    else reply.header('idempotency-replayed', 'true')
-    reply.code(202).header('location', `/invocations/${accepted.id}`)
-    return receiptOf(accepted)
+    const sameness = samenessOf(request)
+    const origin = { caller, depth: depthOf(request), nowMs }
+    const { call, isNew } = await acceptance.accept(body, origin, () => reply.elapsedTime, sameness)
+    if (!isNew) reply.header('idempotency-replayed', 'true')
+    reply.code(202).header('location', `/invocations/${call.id}`)
+    return receiptOf(call)
   })
 
   routes.add(OPERATIONS.createInvocations, async ({ body, caller, countMore, nowMs, request }, reply) => {
@@ -51,7 +49,7 @@ export function addAcceptRoutes(
   /** Looks at an instruction of a batch. What is wrong with it is its own answer. */
   function examine(input: unknown, origin: CallOrigin, hasRoom: boolean): { shown: object; record?: NewRecord } {
     try {
-      const call = newCall(parseInstruction(input, origin.nowMs), origin)
+      const call = intake.newCall(parseInstruction(input, origin.nowMs), origin)
       const record = intake.fittingRecordOf(call)
       if (!hasRoom) throw tooManyOpen(origin.caller)
       return { record, shown: { status: 202, ...receiptOf(call) } }

@@ -18,6 +18,7 @@ import type {
 } from '@posthaste/core'
 import type { ClockSkew, LogName, NewRecord } from '@posthaste/stream'
 import type { Credentials, Scope } from './caller.js'
+import type { DoorOptions } from './doors/door-options.js'
 
 /** What takes invocations, and what is asked of them. */
 export interface InvocationsDoor {
@@ -126,6 +127,8 @@ export interface AccepterOptions {
   readonly pingSecret?: string
   /** What is served, by the scope that it needs; everything if left out. */
   readonly serves?: (scope: Scope | 'open') => boolean
+  /** Ways in for clients of other systems, to the functions that there are; without it there are neither. */
+  readonly doors?: DoorOptions
   /** Hears of every request that is answered with an error, and of every such instruction of a batch. */
   readonly onRefused?: (code: ErrorCode) => void
   readonly readiness: () => Promise<Readiness>

@@ -52,8 +52,10 @@ export class Accepter {
       return503OnClosing: false,
       routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
       clientErrorHandler: (error, socket) => this.#cut(error, socket),
-      frameworkErrors: ({ code }, _, reply) =>
-        void this.#refuse(reply, code === 'FST_ERR_MAX_PARAM_LENGTH' ? noSuchPath() : unreadable()),
+      frameworkErrors: ({ code }, request, reply) => {
+        const error = code === 'FST_ERR_MAX_PARAM_LENGTH' ? noSuchPath() : unreadable()
+        void (this.#routes.refuseAtDoor?.(error, request, reply) ?? this.#refuse(reply, error))
+      },
     })
     // What is sent to no path of ours is not read.
     this.#app.removeAllContentTypeParsers()
@@ -125,14 +127,14 @@ export class Accepter {
 
   // Hooks with a callback: each async one costs every request a promise.
   #watchRequests(): void {
-    this.#app.addHook('onRequest', (request, _, done) => {
-      this.#connections.began(request.raw)
+    this.#app.addHook('onRequest', (request, reply, done) => {
+      this.#connections.began(reply.raw)
       // Names and values by turns.
       if (request.raw.rawHeaders.length <= 2 * LIMITS.requestHeadersMax) done()
       else done(headersTooLarge())
     })
     this.#app.addHook('onResponse', (request, reply, done) => {
-      this.#connections.ended(request.raw)
+      this.#connections.ended(reply.raw)
       if (reply.statusCode < 400) this.#refusals.taken(request.routeOptions.url ?? '')
       done()
     })
@@ -162,7 +164,8 @@ export class Accepter {
     this.#app.setNotFoundHandler(async (request, reply) => {
       const path = request.url.split('?', 1)[0] as string
       const allowed = this.#routes.methodsOf(path)
-      if (allowed.length === 0) return this.#refuse(reply, noSuchPath())
+      // By a method that it takes it comes here where a part of it is too long.
+      if (allowed.length === 0 || allowed.includes(request.method)) return this.#refuse(reply, noSuchPath())
       reply.header('allow', allowed.join(', '))
       return this.#refuse(reply, new PosthasteError('method-not-allowed', `This path takes ${allowed.join(', ')}.`))
     })

@@ -33,6 +33,16 @@ export class Bodies {
     else this.#receive(request, options, read)
   }
 
+  /** The whole body of a request. */
+  whole(request: IncomingMessage, options: BodyOptions): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.read(request, options, (error, body) => {
+        if (error) reject(error)
+        else resolve(body as Buffer)
+      })
+    })
+  }
+
   #receive(request: IncomingMessage, { bytesMax, tenant }: BodyOptions, read: BodyRead): void {
     const body = new GatheredBytes(bytesMax)
     const end = (error: Error | null): void => {
@@ -55,6 +65,6 @@ export class Bodies {
   }
 }
 
-function tooLarge(bytesMax: number): PosthasteError {
+export function tooLarge(bytesMax: number): PosthasteError {
   return new PosthasteError('too-large', `The request body may have ${bytesMax} bytes here.`)
 }

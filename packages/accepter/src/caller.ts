@@ -1,4 +1,14 @@
-import { Known, matchesOrigin, type OriginPattern, originOf, readOrigin, SCOPES, type Scope } from '@posthaste/core'
+import {
+  functionNameOf,
+  Known,
+  matchesFunction,
+  matchesOrigin,
+  type OriginPattern,
+  originOf,
+  readOrigin,
+  SCOPES,
+  type Scope,
+} from '@posthaste/core'
 
 export type { Scope } from '@posthaste/core'
 
@@ -33,6 +43,14 @@ export interface Credentials {
    * @throws PosthasteError `not-ready` if it cannot be told now
    */
   callerOf(token: string): Caller | undefined | Promise<Caller | undefined>
+  /** By the id of an access key: who has it. Left out: there are none. */
+  keyOf?(id: string): CallersKey | undefined
+}
+
+/** By what somebody signs what he asks for. */
+export interface CallersKey {
+  readonly caller: Caller
+  readonly secret: string
 }
 
 /** Where nobody has to say who he is. */
@@ -47,13 +65,18 @@ export function requestLimit(requestsPerSecond: number, burst?: number): Request
   return { requestsPerSecond, burst: burst ?? Math.max(1, Math.ceil(requestsPerSecond)) }
 }
 
-/** A caller who may have called what fits one of some patterns, or anything. */
-export function namesOnly(targets: readonly OriginPattern[] | undefined): Caller['mayName'] {
-  if (!targets) return () => true
+/**
+ * A caller who may have called what fits one of some patterns of origins, or of names of functions. Who is told of neither
+ * may have anything called; who is told of one, nothing of the other.
+ */
+export function namesOnly(targets?: readonly OriginPattern[], functions?: readonly string[]): Caller['mayName'] {
+  if (!targets && !functions) return () => true
   const known = new Known<boolean>()
   const isNamed = (url: string): boolean => {
+    const name = functionNameOf(url)
+    if (name !== undefined) return matchesFunction(functions ?? [], name)
     const origin = readOrigin(url)
-    return targets.some((pattern) => matchesOrigin(pattern, origin))
+    return (targets ?? []).some((pattern) => matchesOrigin(pattern, origin))
   }
   return (url) => {
     const origin = originOf(url)

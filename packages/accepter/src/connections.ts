@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { networkOf } from '@posthaste/core'
 import { Shares } from './share.js'
@@ -10,10 +10,10 @@ export interface ConnectionsOptions {
   refused(reason: string): void
 }
 
-/** The open connections of a server, and the requests on each that are not answered yet. */
+/** The open connections of a server, and the answers on each that are not whole yet. */
 export class Connections {
   /** Arrays, and seldom of more than one: sets whose entries come and go cost the collector much. */
-  readonly #requests = new Map<Socket, IncomingMessage[]>()
+  readonly #answers = new Map<Socket, ServerResponse[]>()
   /** Of those whose head was answered, and the body had not come yet: the last. */
   readonly #early = new WeakMap<Socket, IncomingMessage>()
   /** Bytes written to each when that was last looked at. */
@@ -28,40 +28,42 @@ export class Connections {
         return void socket.destroy()
       }
       taken()
-      this.#requests.set(socket, [])
+      this.#answers.set(socket, [])
       socket.once('close', () => {
         places.giveBack(network)
-        this.#requests.delete(socket)
+        this.#answers.delete(socket)
       })
     })
   }
 
-  /** Tells of a request whose head has come. */
-  began(request: IncomingMessage): void {
-    this.#requests.get(request.socket)?.push(request)
+  /** Tells of the answer to a request whose head has come. */
+  began(answer: ServerResponse): void {
+    this.#answers.get(answer.req.socket)?.push(answer)
   }
 
-  /** Tells of one that is answered. Where the client has gone away that may not be told. */
-  ended(request: IncomingMessage): void {
+  /** Tells of one that is whole. Where the client has gone away that may not be told. */
+  ended(answer: ServerResponse): void {
+    const { req: request } = answer
     if (!request.complete) this.#early.set(request.socket, request)
-    const requests = this.#requests.get(request.socket)
-    const index = requests?.indexOf(request) ?? -1
-    if (index >= 0) requests?.splice(index, 1)
+    const answers = this.#answers.get(request.socket)
+    const index = answers?.indexOf(answer) ?? -1
+    if (index >= 0) answers?.splice(index, 1)
   }
 
   /** Whether a request has come whole and is not answered. */
   isWorking(socket: Socket): boolean {
-    return this.#requests.get(socket)?.some(({ complete }) => complete) ?? false
+    return this.#answers.get(socket)?.some(({ req }) => req.complete) ?? false
   }
 
-  /** Whether a client may be told that what it sends is broken: it would take that for the answer to something else. */
+  /** Whether a client may be told that what it sends is broken: it would take that for the answer to something else, or a part of it. */
   mayBeTold(socket: Socket): boolean {
-    return !this.isWorking(socket) && (this.#early.get(socket)?.complete ?? true)
+    const hasBegun = this.#answers.get(socket)?.some(({ headersSent }) => headersSent) ?? false
+    return !hasBegun && !this.isWorking(socket) && (this.#early.get(socket)?.complete ?? true)
   }
 
   /** Closes those whose client has not fetched all by now that was there for him when this was last called. */
   closeUnread(): void {
-    for (const socket of this.#requests.keys()) {
+    for (const socket of this.#answers.keys()) {
       if (socket.bytesWritten - socket.writableLength < (this.#written.get(socket) ?? 0)) socket.resetAndDestroy()
       this.#written.set(socket, socket.bytesWritten)
     }
@@ -69,6 +71,6 @@ export class Connections {
 
   /** Closes those on which nothing has come, or no whole request. */
   closeUnused(): void {
-    for (const socket of this.#requests.keys()) if (!this.isWorking(socket)) socket.destroy()
+    for (const socket of this.#answers.keys()) if (!this.isWorking(socket)) socket.destroy()
   }
 }

@@ -9,8 +9,20 @@ import { isIP } from 'node:net'
 export function isForeignPage({ host, origin }: IncomingHttpHeaders): boolean {
   if (origin === undefined) return false
   const url = URL.canParse(origin) ? new URL(origin) : undefined
-  if (url?.host !== host) return true
-  // Nobody can make an address lead elsewhere.
-  const name = url?.hostname.replace(/^\[|\]$/g, '') ?? ''
+  return url?.host !== host || mayLeadElsewhere(url?.hostname ?? '')
+}
+
+/**
+ * The same where a mere GET may change something: of that browsers tell no Origin, but from what kind of site it comes
+ * (Fetch Metadata), unless that cannot be.
+ */
+export function isForeignFetch({ host = '', 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  if (site === undefined || site === 'none') return false
+  return site !== 'same-origin' || mayLeadElsewhere(host.replace(/:\d+$/, ''))
+}
+
+/** Nobody can make an address lead elsewhere. */
+function mayLeadElsewhere(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '')
   return name !== 'localhost' && isIP(name) === 0
 }

@@ -2,9 +2,11 @@ import { timingSafeEqual } from 'node:crypto'
 import { hashToken, type Log, PosthasteError } from '@posthaste/core'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { type Caller, type Credentials, NOBODY, PINGER } from './caller.js'
+import { isForeignFetch, isForeignPage } from './foreign-page.js'
 import type { Operation } from './operation.js'
 import { Refusals } from './refusals.js'
 import { RequestRates, rateLimited } from './request-rates.js'
+import { Unauthenticated } from './unauthenticated.js'
 
 /** What a health check may show instead of a token, for `/cycle` alone. */
 export const PING_KEY_PARAMETER = 'key'
@@ -13,6 +15,7 @@ export const PING_KEY_HEADER = 'Posthaste-Ping-Key'
 /** Whoever is not known asks again and again: a line a minute is enough. */
 const QUIET_MS = 60_000
 const WHERE = 'tokens'
+const TOKEN = /^[\w.~+/=-]+$/
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,7 +30,12 @@ export interface GateOptions {
   readonly log: Log
 }
 
-type Guarded = Pick<Operation, 'scope' | 'takesPingKey'>
+interface Guarded extends Pick<Operation, 'scope' | 'takesPingKey'> {
+  /** Whether the token may be a parameter `token`, for who can set nothing but a URL. */
+  readonly takesTokenInQuery?: boolean
+  /** Who signed the request, if it is signed. */
+  readonly signer?: ((credentials: Credentials) => Promise<Caller>) | undefined
+}
 
 /** Lets in who may ask, before anything of what he sends is read. */
 export class Gate {
@@ -44,13 +52,16 @@ export class Gate {
 
   /** What a route does with each request first. */
   hookFor(operation: Guarded): onRequestHookHandler {
-    return (request, reply, done) => {
-      const answer = (caller: Caller | undefined): void => done(this.#admit(operation, caller, request, reply))
-      const found = this.#find(operation, request)
-      if (!(found instanceof Promise)) answer(found)
-      // What is open is so for whoever it may be.
-      else found.then(answer, (error: Error) => (operation.scope === 'open' ? answer(undefined) : done(error)))
-    }
+    return (request, reply, done) => this.check(operation, request, reply, done)
+  }
+
+  /** Calls `done` with the reason if a request may not be made. */
+  check(what: Guarded, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+    const answer = (caller: Caller | undefined): void => done(this.#admit(what, caller, request, reply))
+    const found = this.#find(what, request)
+    if (!(found instanceof Promise)) answer(found)
+    // What is open is so for whoever it may be.
+    else found.then(answer, (error: Error) => (what.scope === 'open' ? answer(undefined) : done(this.#told(error))))
   }
 
   /** Counts what a request asks for besides itself, as far as who asks may; returns how much of it that is. */
@@ -62,10 +73,11 @@ export class Gate {
     this.#refusals.stop()
   }
 
-  #find({ takesPingKey }: Guarded, request: FastifyRequest): ReturnType<Credentials['callerOf']> {
-    const key = takesPingKey && pingKeyOf(request)
+  #find(what: Guarded, request: FastifyRequest): ReturnType<Credentials['callerOf']> {
+    const key = what.takesPingKey && pingKeyOf(request)
     if (typeof key === 'string' && this.#isPingSecret(key)) return PINGER
-    const [, token] = /^bearer +([\w.~+/=-]+) *$/i.exec(request.headers.authorization ?? '') ?? []
+    if (what.signer) return what.signer(this.#credentials)
+    const token = tokenOf(what, request)
     return token === undefined ? undefined : this.#credentials.callerOf(token)
   }
 
@@ -74,10 +86,11 @@ export class Gate {
   }
 
   /** Why not, if he may not. */
-  #admit({ scope }: Guarded, caller: Caller | undefined, request: FastifyRequest, reply: FastifyReply) {
+  #admit(what: Guarded, caller: Caller | undefined, request: FastifyRequest, reply: FastifyReply) {
+    const { scope } = what
     request.caller = caller ?? NOBODY
     if (scope === 'open') return undefined
-    if (!caller) return this.#refuse(unauthenticated(request, reply))
+    if (!caller) return this.#refuse(unauthenticated(what, request, reply))
     if (this.#count(caller, reply, 1) === 0) return this.#refuse(rateLimited(caller))
     this.#refusals.taken(WHERE)
     if (caller.scopes.has(scope)) return undefined
@@ -97,10 +110,31 @@ export class Gate {
     return taken
   }
 
+  #told(error: Error): Error {
+    return error instanceof Unauthenticated ? this.#refuse(error) : error
+  }
+
   #refuse(error: PosthasteError): PosthasteError {
     this.#refusals.refused(WHERE, error)
     return error
   }
+}
+
+/** `Bearer`, or `Basic` with the token for a password and anybody's name, as a URL can have it, or in the query. */
+function tokenOf(what: Guarded, { headers, query }: FastifyRequest): string | undefined {
+  const { authorization } = headers
+  if (authorization === undefined)
+    return what.takesTokenInQuery ? tokenIn((query as Record<string, unknown>).token) : undefined
+  const [, scheme = '', shown = ''] = /^(\w+) +(\S+) *$/.exec(authorization) ?? []
+  if (/^bearer$/i.test(scheme)) return tokenIn(shown)
+  // A browser adds a password that it knows to whatever a page has it ask.
+  if (!/^basic$/i.test(scheme) || isForeignPage(headers) || isForeignFetch(headers)) return undefined
+  const [, password] = /^[^:]*:(.*)$/s.exec(Buffer.from(shown, 'base64').toString()) ?? []
+  return tokenIn(password)
+}
+
+function tokenIn(text: unknown): string | undefined {
+  return typeof text === 'string' && TOKEN.test(text) ? text : undefined
 }
 
 function pingKeyOf({ headers, query }: FastifyRequest): unknown {
@@ -108,11 +142,12 @@ function pingKeyOf({ headers, query }: FastifyRequest): unknown {
 }
 
 /** Whether a token is unknown, revoked or past its time is not said. */
-function unauthenticated({ headers }: FastifyRequest, reply: FastifyReply): PosthasteError {
-  const isShown = headers.authorization !== undefined
+function unauthenticated(what: Guarded, { headers, query }: FastifyRequest, reply: FastifyReply): Unauthenticated {
+  const isInQuery = what.takesTokenInQuery && (query as Record<string, unknown>).token !== undefined
+  const isShown = isInQuery || headers.authorization !== undefined
   reply.header('www-authenticate', `Bearer realm="posthaste"${isShown ? ', error="invalid_token"' : ''}`)
   const detail = isShown
     ? 'This token is not known here, or not any more.'
     : 'Say who asks: Authorization: Bearer, and a token.'
-  return new PosthasteError('unauthenticated', detail)
+  return new Unauthenticated(isShown ? 'unknown-token' : 'missing', detail)
 }

@@ -6,8 +6,11 @@ import {
   decodeCall,
   EgressPolicy,
   encodeCall,
+  type FunctionMap,
   formatInstant,
+  functionOf,
   LIMITS,
+  NO_FUNCTIONS,
   PosthasteError,
 } from '@posthaste/core'
 import type { LogName, NewRecord } from '@posthaste/stream'
@@ -22,11 +25,13 @@ const STORE_MS_MAX = 10_000
 export class Intake {
   readonly #door: InvocationsDoor
   readonly #egress: EgressPolicy
+  readonly #functions: () => FunctionMap
   #durableMs = Number.NEGATIVE_INFINITY
 
-  constructor(door: InvocationsDoor, egress = new EgressPolicy()) {
+  constructor(door: InvocationsDoor, egress = new EgressPolicy(), functions = (): FunctionMap => NO_FUNCTIONS) {
     this.#door = door
     this.#egress = egress
+    this.#functions = functions
   }
 
   /** When something was last stored, by `performance.now()`. */
@@ -42,6 +47,27 @@ export class Intake {
   /** How old a call may grow whose instruction does not say so, as far as that is known here. */
   get maxAgeMs(): number {
     return this.#door.maxAgeMs ?? Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * A call that nobody has seen yet.
+   * @throws PosthasteError `forbidden` if its caller may not have it made, `too-large` if its function does not take it
+   */
+  newCall(content: CallContent, { caller, depth, id, nowMs, under }: CallOrigin): Call {
+    checkNames(content, caller, under)
+    const { limits, method = 'POST', name } = functionOf(content.target, this.#functions()) ?? {}
+    if (limits?.bodyBytes !== undefined && content.body.length > limits.bodyBytes)
+      throw new PosthasteError('too-large', `"${name}" takes bodies of ${limits.bodyBytes} bytes at the most.`)
+    const call = {
+      id: id ?? createId(nowMs),
+      generation: 1,
+      attempt: 1,
+      acceptedAtMs: nowMs,
+      depth,
+      method,
+      ...content,
+    }
+    return caller.tenant === '' ? call : { ...call, tenant: caller.tenant }
   }
 
   /**
@@ -73,18 +99,13 @@ export class Intake {
 
 /** Where a call comes from. */
 export interface CallOrigin {
+  /** A new id, where somebody must know it before; one is made otherwise. */
+  readonly id?: string
   readonly caller: Caller
   readonly depth: number
   readonly nowMs: number
   /** Where its instruction stands in what was sent; that itself if left out. */
   readonly under?: string
-}
-
-/** A call that nobody has seen yet. @throws PosthasteError `forbidden` if its caller may not have it made */
-export function newCall(content: CallContent, { caller, depth, nowMs, under }: CallOrigin): Call {
-  checkNames(content, caller, under)
-  const call = { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth, ...content }
-  return caller.tenant === '' ? call : { ...call, tenant: caller.tenant }
 }
 
 export function recordOf(call: Call): NewRecord {

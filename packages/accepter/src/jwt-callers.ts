@@ -1,4 +1,12 @@
-import { hashToken, isScope, type Log, PosthasteError, parseOriginPattern, TENANT_PATTERN } from '@posthaste/core'
+import {
+  FUNCTION_PATTERN,
+  hashToken,
+  isScope,
+  type Log,
+  PosthasteError,
+  parseOriginPattern,
+  TENANT_PATTERN,
+} from '@posthaste/core'
 import type { JSONWebKeySet, JWTPayload } from 'jose'
 import { type Caller, type Credentials, namesOnly, type Scope, type UsualLimits } from './caller.js'
 import type { JwtVerifier } from './jwt-verifier.js'
@@ -22,6 +30,7 @@ const KNOWN_MS = 60_000
 const KNOWN_MAX = 1_000
 /** OpenID Connect Core 1.0, section 2. */
 const SUBJECT_LENGTH_MAX = 255
+const FUNCTION = new RegExp(FUNCTION_PATTERN)
 
 /** Callers by JWTs of one issuer (RFC 7519): their scopes are in the claim `scope`, as words (RFC 8693, section 4.2). */
 export class JwtCallers implements Credentials {
@@ -53,7 +62,7 @@ export class JwtCallers implements Credentials {
   /** @throws PosthasteError `forbidden` if a claim is missing that it needs */
   #read(claims: JWTPayload): Caller {
     const { limits, tenantClaim } = this.#options
-    const { scope, sub, targets } = claims
+    const { functions, scope, sub, targets } = claims
     const tenant = tenantClaim === undefined ? '' : claims[tenantClaim]
     if (typeof tenant !== 'string' || (tenantClaim !== undefined && !new RegExp(TENANT_PATTERN).test(tenant)))
       throw new PosthasteError('forbidden', `This token has no claim "${tenantClaim}" that names a tenant.`)
@@ -65,7 +74,7 @@ export class JwtCallers implements Credentials {
       name: `jwt:${sub}`,
       tenant,
       scopes: scopesIn(typeof scope === 'string' ? scope : '', tenant),
-      mayName: namesOnly(targets === undefined ? undefined : readTargets(targets)),
+      mayName: namesOnly(targets === undefined ? undefined : readTargets(targets), readFunctions(functions)),
     }
   }
 
@@ -82,6 +91,14 @@ function readTargets(claim: unknown) {
     if (!pattern) throw new PosthasteError('forbidden', 'The claim "targets" of this token is not a list of origins.')
     return pattern
   })
+}
+
+function readFunctions(claim: unknown): readonly string[] | undefined {
+  if (claim === undefined) return undefined
+  const patterns: readonly unknown[] = Array.isArray(claim) ? claim : [undefined]
+  const isPattern = (one: unknown): one is string => typeof one === 'string' && FUNCTION.test(one)
+  if (patterns.every(isPattern)) return patterns
+  throw new PosthasteError('forbidden', 'The claim "functions" of this token is not a list of names of functions.')
 }
 
 /** Who operates sees all tenants: none of them may. */

@@ -17,7 +17,7 @@ const pattern = new RegExp(ID_PATTERN)
 type What = 'invocation' | 'schedule'
 
 /** What a request names, who asks, and when. What is of another tenant is to him as if it were not there. */
-interface Named {
+export interface Named {
   readonly id: string
   readonly caller: Pick<Caller, 'tenant'>
   readonly nowMs: number

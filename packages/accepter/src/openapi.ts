@@ -15,6 +15,7 @@ const SECURITY_SCHEMES = {
     scheme: 'bearer',
     description: 'A token, or a JWT, with the scope that is named. Where none are configured nobody has to show one.',
   },
+  tokenAsPassword: { type: 'http', scheme: 'basic', description: 'The same, with any name.' },
   pingKey: { type: 'apiKey', in: 'query', name: PING_KEY_PARAMETER },
   pingHeader: { type: 'apiKey', in: 'header', name: PING_KEY_HEADER },
 }
@@ -43,26 +44,34 @@ export function openApiDocument(operations: readonly Operation[]): object {
 }
 
 function describe(operation: Operation): Json {
-  const { body } = operation
+  const { body, takesAny } = operation
   return {
     operationId: operation.id,
     summary: operation.summary,
     security: securityOf(operation),
     parameters: parametersOf(operation),
     ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body.schema } } } }),
+    ...(takesAny && { requestBody: { content: { '*/*': {} } } }),
     responses: { ...answersOf(operation), ...problemsOf(operation) },
   }
 }
 
 function securityOf({ scope, takesPingKey }: Operation): Json[] {
   if (scope === 'open') return []
-  return [{ token: [scope] }, ...(takesPingKey ? [{ pingKey: [] }, { pingHeader: [] }] : [])]
+  return [
+    { token: [scope] },
+    { tokenAsPassword: [scope] },
+    ...(takesPingKey ? [{ pingKey: [] }, { pingHeader: [] }] : []),
+  ]
 }
 
 function parametersOf({ headers = {}, path, query }: Operation): Json[] {
-  const id = { name: 'id', in: 'path', required: true, schema: { type: 'string', pattern: ID_PATTERN } }
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => {
+    const schema = { type: 'string', ...(name === 'id' && { pattern: ID_PATTERN }) }
+    return { name, in: 'path', required: true, schema }
+  })
   return [
-    ...(path.includes('{id}') ? [id] : []),
+    ...inPath,
     ...Object.entries(query).map(([name, { description, schema }]) => ({
       name,
       in: 'query',

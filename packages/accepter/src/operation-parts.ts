@@ -32,6 +32,7 @@ export const INSTRUCTION_PROBLEMS = [
   'conflicting-fields',
   'depth-exceeded',
   'target-refused',
+  'unknown-function',
   'too-large',
   'unsupported-media-type',
 ] as const

@@ -23,6 +23,8 @@ export interface Operation<P extends Parameters = Parameters, B = unknown> {
   /** Request headers that mean something. */
   readonly headers?: Readonly<Record<string, HeaderParameter>>
   readonly body?: Body<B>
+  /** Whether the body may be anything, and is passed on as it comes. */
+  readonly takesAny?: true
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>
   /** What it may be refused with besides what everything may be. */

@@ -39,7 +39,7 @@ export function problemOf(error: PosthasteError): Problem {
 /** Answers a request with an error, and with what there is to say besides. */
 export async function sendProblem(reply: FastifyReply, error: PosthasteError, more: object = {}): Promise<void> {
   const problem = { ...problemOf(error), ...more }
-  const retryAfter = RETRY_AFTER[error.code]
+  const retryAfter = retryAfterOf(error)
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   // As bytes: to anything else fastify adds a charset, which this type does not have.
   await reply
@@ -48,11 +48,21 @@ export async function sendProblem(reply: FastifyReply, error: PosthasteError, mo
     .send(Buffer.from(JSON.stringify(problem)))
 }
 
+/** After how many seconds to try again, for an error that passes by itself. */
+export function retryAfterOf({ code }: PosthasteError): number | undefined {
+  return RETRY_AFTER[code]
+}
+
+/** What a client may be told of an error that a route or fastify itself has thrown; undefined if that is nothing. */
+export function asAnswer(error: unknown): PosthasteError | undefined {
+  return isAnswer(error) ? error : ofFastify(error)
+}
+
 /** Makes a handler for whatever a route or fastify itself throws. */
 export function problemHandler(log: Log, refusals: Refusals, onRefused: (code: ErrorCode) => void) {
   return async (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const path = request.routeOptions.url
-    const known = isAnswer(error) ? error : ofFastify(error)
+    const known = asAnswer(error)
     onRefused(known?.code ?? 'internal')
     if (known) {
       if (ERRORS[known.code].status === 503) refusals.refused(path ?? '', known)

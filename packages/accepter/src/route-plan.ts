@@ -3,9 +3,11 @@ import { Acceptance } from './acceptance.js'
 import type { AccepterOptions } from './accepter-options.js'
 import { addBulkCancelRoutes } from './bulk-cancel-routes.js'
 import { addCancelRoutes } from './cancel-routes.js'
+import { Cancelling } from './cancelling.js'
 import { Claims } from './claims.js'
 import { addCycleRoutes } from './cycle-routes.js'
 import { Directives } from './directives.js'
+import { openDoors } from './doors/open-doors.js'
 import { addHealthRoutes } from './health-routes.js'
 import { Intake } from './intake.js'
 import { addListRoutes } from './list-routes.js'
@@ -13,6 +15,7 @@ import { Lookup } from './lookup.js'
 import { addMoveRoutes } from './move-routes.js'
 import { OpenLimit } from './open-limit.js'
 import { addOpenApiRoutes } from './openapi-routes.js'
+import * as RAW_OPERATIONS from './raw-operations.js'
 import { addRedriveRoutes } from './redrive-routes.js'
 import { Redrives } from './redrives.js'
 import type { Routes } from './routes.js'
@@ -29,14 +32,20 @@ export function addRoutes(routes: Routes, options: AccepterOptions, waits: Waits
   addOpenApiRoutes(routes)
   if (cycle) addCycleRoutes(routes, cycle, waits)
   if (metrics) addMetricsRoutes(routes, metrics)
-  const intake = invocations && new Intake(invocations, options.egress)
+  const intake = invocations && new Intake(invocations, options.egress, options.doors?.functions)
   const lookup = view && new Lookup(view, waits, intake)
   const openLimit = new OpenLimit(view)
   const claims = view && intake && new Claims(view, intake)
+  const directives = lookup && intake && new Directives(lookup.view, intake, clock, options.changesMax)
+  const cancelling = directives && new Cancelling(lookup, directives)
   if (intake) {
     const acceptance = new Acceptance(intake, claims, openLimit)
     addAcceptRoutes(routes, intake, acceptance, openLimit, options.onRefused)
     addScheduleAcceptRoute(routes, intake, acceptance)
+    if (options.serves?.('invoke') ?? true)
+      routes.addDoors(Object.values(RAW_OPERATIONS), (frame) =>
+        openDoors({ ...frame, ...options, acceptance, cancelling, lookup }),
+      )
   }
   if (lookup) {
     addShowRoutes(routes, lookup)
@@ -44,26 +53,11 @@ export function addRoutes(routes: Routes, options: AccepterOptions, waits: Waits
     addScheduleRoutes(routes, lookup)
     addStatsRoutes(routes, lookup.view, activity)
   }
-  if (lookup && intake && claims)
-    addChangeRoutes(
-      routes,
-      lookup,
-      new Directives(lookup.view, intake, clock, options.changesMax),
-      new Redrives(lookup.view, claims, intake),
-      openLimit,
-    )
-}
-
-function addChangeRoutes(
-  routes: Routes,
-  lookup: Lookup,
-  directives: Directives,
-  redrives: Redrives,
-  openLimit: OpenLimit,
-): void {
-  addCancelRoutes(routes, lookup, directives)
-  addBulkCancelRoutes(routes, lookup, directives)
-  addMoveRoutes(routes, lookup, directives)
-  addRedriveRoutes(routes, lookup, redrives, openLimit)
-  addScheduleSteerRoutes(routes, lookup, directives)
+  if (lookup && intake && claims && directives && cancelling) {
+    addCancelRoutes(routes, cancelling)
+    addBulkCancelRoutes(routes, lookup, directives)
+    addMoveRoutes(routes, lookup, directives)
+    addRedriveRoutes(routes, lookup, new Redrives(lookup.view, claims, intake), openLimit)
+    addScheduleSteerRoutes(routes, lookup, directives)
+  }
 }

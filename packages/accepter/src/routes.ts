@@ -2,6 +2,7 @@ import { type Clock, LIMITS, PosthasteError } from '@posthaste/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Bodies } from './bodies.js'
 import { ANYONE, type Caller } from './caller.js'
+import type { RefuseAtDoor } from './doors/add-doors.js'
 import type { Gate } from './gate.js'
 import type { Operation } from './operation.js'
 import { type Parameters, type QueryOf, readQuery } from './parameter.js'
@@ -21,6 +22,13 @@ export interface Asked<P extends Parameters, B> {
   readonly request: FastifyRequest
 }
 
+/** What doors are built into. */
+export interface DoorFrame {
+  readonly app: FastifyInstance
+  readonly bodies: Bodies
+  readonly gate: Gate | undefined
+}
+
 export type Handler<P extends Parameters, B> = (asked: Asked<P, B>, reply: FastifyReply) => unknown
 
 /** The operations that a process serves. */
@@ -32,6 +40,7 @@ export class Routes {
   readonly #serves: (operation: Operation) => boolean
   readonly #operations: Operation[] = []
   readonly #patterns = new Map<string, RegExp>()
+  #refuseAtDoor: RefuseAtDoor | undefined
 
   /** Without a gate everybody may ask for everything. What is not served is passed over. */
   constructor(app: FastifyInstance, clock: Clock, gate?: Gate, serves: (operation: Operation) => boolean = () => true) {
@@ -40,6 +49,11 @@ export class Routes {
     this.#clock = clock
     this.#gate = gate
     this.#serves = serves
+  }
+
+  /** What refuses a request that comes to no route; undefined where there are no doors. */
+  get refuseAtDoor(): RefuseAtDoor | undefined {
+    return this.#refuseAtDoor
   }
 
   get operations(): readonly Operation[] {
@@ -63,6 +77,14 @@ export class Routes {
         ...(onRequest && { onRequest }),
         handler: async (request, reply) => handle(this.#read(operation, request, reply), reply),
       })
+    })
+  }
+
+  /** Has doors take what comes to paths that are not those of an operation. Some of it is, for who reads of them. */
+  addDoors(operations: readonly Operation[], openDoors: (parts: DoorFrame) => RefuseAtDoor): void {
+    this.#operations.push(...operations)
+    this.#app.register(async (app) => {
+      this.#refuseAtDoor = openDoors({ app, bodies: this.#bodies, gate: this.#gate })
     })
   }
 

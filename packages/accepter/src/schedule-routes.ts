@@ -1,7 +1,7 @@
 import { firingOf, firstTick, type ShownSchedule, shownSchedule, type TickCall } from '@posthaste/core'
 import type { Acceptance } from './acceptance.js'
-import { idempotencyKeyOf } from './idempotency-key.js'
-import { depthOf, type Intake, newCall } from './intake.js'
+import { samenessOf } from './idempotency-key.js'
+import { depthOf, type Intake } from './intake.js'
 import { linkToNext } from './list-routes.js'
 import type { Lookup } from './lookup.js'
 import { OPERATIONS } from './operations.js'
@@ -16,14 +16,14 @@ const RUNS_IN_LIST = 1
 /** Takes schedules: each is the record of its first tick. */
 export function addScheduleAcceptRoute(routes: Routes, intake: Intake, acceptance: Acceptance): void {
   routes.add(OPERATIONS.createSchedule, async ({ body, caller, nowMs, request }, reply) => {
-    const key = idempotencyKeyOf(request)
-    const call = newCall(body, { caller, depth: depthOf(request), nowMs, under: '/instruction' })
+    const sameness = samenessOf(request)
+    const call = intake.newCall(body, { caller, depth: depthOf(request), nowMs, under: '/instruction' })
     const tick = firstTick({ ...call, schedule: body.schedule }, nowMs)
     const record = intake.fittingRecordOf(tick)
     // What is called says more than the tick, if less besides.
     intake.fittingRecordOf(firingOf(tick, nowMs, nowMs))
-    const accepted = await acceptance.accept(tick, record, { caller, key, payload: request.body })
-    if (accepted.id !== tick.id) reply.header('idempotency-replayed', 'true')
+    const { call: accepted, isNew } = await acceptance.take(tick, record, caller, sameness)
+    if (!isNew) reply.header('idempotency-replayed', 'true')
     reply.code(201).header('location', `/schedules/${accepted.id}`)
     return scheduleDocument(shownSchedule(accepted as TickCall), nowMs, RUNS_DEFAULT)
   })

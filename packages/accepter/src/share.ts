@@ -21,9 +21,14 @@ export class Shares {
     return this.#all
   }
 
+  /** What somebody has. */
+  of(who: string): number {
+    return this.#own.get(who) ?? 0
+  }
+
   /** Returns whether there was so much more for him; then he has it. */
   take(who: string, count = 1): boolean {
-    const own = this.#own.get(who) ?? 0
+    const own = this.of(who)
     if (!leavesAsMuch(own + count, this.#all - own, this.#max)) return false
     this.#own.set(who, own + count)
     this.#all += count
@@ -31,7 +36,7 @@ export class Shares {
   }
 
   giveBack(who: string, count = 1): void {
-    const own = (this.#own.get(who) ?? 0) - count
+    const own = this.of(who) - count
     if (own > 0) this.#own.set(who, own)
     else this.#own.delete(who)
     this.#all -= count

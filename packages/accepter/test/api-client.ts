@@ -29,7 +29,7 @@ export interface Answered {
 export async function ask(url: string, name: OperationName, asking: Asking = {}): Promise<Answered> {
   const operation: Operation = OPERATIONS[name] as unknown as Operation
   const { body, headers, id = '', query, signal } = asking
-  const path = operation.path.replace('{id}', id)
+  const path = operation.path.replace('{id}', id).replace('{url}', encodeURIComponent('https://api.example.com/'))
   const response = await fetch(`${url}${path}${query ? `?${new URLSearchParams(query)}` : ''}`, {
     method: operation.method,
     headers: { ...(body !== undefined && JSON_TYPE), ...headers },

@@ -15,10 +15,17 @@ const TARGET = 'https://api.example.com/'
 /** Long ago: that there is no such invocation is known at once. */
 const ID = createId(Date.now() - 86_400_000)
 
+interface Sent {
+  readonly body?: object
+  readonly query?: Readonly<Record<string, string>>
+}
+
 /** What is sent for each operation, and what who may ask is answered. Every operation must have its line. */
-const REQUESTS: Readonly<Record<OperationName, { readonly body?: object; readonly passes: number }>> = {
+const REQUESTS: Readonly<Record<OperationName, Sent & { readonly passes: number }>> = {
   createInvocation: { body: { target: TARGET }, passes: 202 },
   createInvocations: { body: { invocations: [{ target: TARGET }] }, passes: 200 },
+  callByQuery: { query: { to: TARGET }, passes: 202 },
+  callByPath: { passes: 202 },
   getInvocation: { passes: 404 },
   getResponse: { passes: 404 },
   listInvocations: { passes: 200 },
@@ -68,16 +75,16 @@ t.test('who may ask for what', async (t) => {
 
 async function check(t: Test, url: string, name: OperationName, who: string, kind: Kind): Promise<void> {
   const { scope, takesPingKey } = OPERATIONS[name] as unknown as Operation
-  const { body, passes } = REQUESTS[name]
+  const { body, passes, query: asked } = REQUESTS[name]
   const isKnown = kind.scopes !== undefined || (kind.pings && takesPingKey)
   const may = scope === 'open' || kind.scopes?.includes(scope) || (kind.pings && takesPingKey)
   const wanted = may ? passes : isKnown ? 403 : 401
   // What may go on would be told that it takes no such parameter.
-  const query = takesPingKey || !may ? kind.query : undefined
+  const query = { ...asked, ...((takesPingKey || !may) && kind.query) }
   const { headers, json, status } = await ask(url, name, {
     id: ID,
     ...(body && { body }),
-    ...(query && { query }),
+    query,
     ...(kind.headers && { headers: kind.headers }),
   })
   // One assertion for each would be thousands.
@@ -152,9 +159,9 @@ t.test('where nobody has to say who he is everybody may everything', async (t) =
   const { url, view } = await startOne(t, doors({ count: 0 }))
   await view.until(() => view.asOfMs() > 0 || undefined, 10_000)
   for (const name of NAMES) {
-    const { body, passes } = REQUESTS[name]
+    const { passes, ...sent } = REQUESTS[name]
     for (const headers of [{}, bearer('whatever')])
-      t.equal((await ask(url, name, { id: ID, headers, ...(body && { body }) })).status, passes, name)
+      t.equal((await ask(url, name, { id: ID, headers, ...sent })).status, passes, name)
   }
 })
 
@@ -214,7 +221,8 @@ function doors(pings: { count: number }): Partial<AccepterOptions> {
 
 function strangersWithout(token: string): Record<string, Kind> {
   const shown = {
-    'another scheme': `Basic ${Buffer.from(`user:${token}`).toString('base64')}`,
+    'another scheme': `Token ${token}`,
+    'a password without a name': `Basic ${Buffer.from(token).toString('base64')}`,
     'no scheme': token,
     'a scheme alone': 'Bearer',
     'nothing behind the scheme': 'Bearer ',

@@ -22,7 +22,10 @@ export function holderOf(given: Partial<TokenHolder> & { readonly scopes: readon
 /** Tokens and JWTs together, as a process takes them. */
 export function credentialsOf(holders: readonly TokenHolder[], jwts?: JwtCallers): Credentials {
   const tokens = new Tokens(holders)
-  return { callerOf: (shown) => (shown.includes('.') ? jwts : tokens)?.callerOf(shown) }
+  return {
+    callerOf: (shown) => (shown.includes('.') ? jwts : tokens)?.callerOf(shown),
+    keyOf: (id) => tokens.keyOf(id),
+  }
 }
 
 /** One who issues JWTs. */

@@ -18,6 +18,12 @@ t.test('a JWT says who somebody is, and what he may', async (t) => {
   t.strictSame([caller?.mayName('https://a.example.com/'), caller?.mayName('https://a.com/')], [true, false])
   t.equal(callers.callerOf(token), caller, 'it is not verified again')
   t.equal((await callers.callerOf(await sign({ org: 'acme' })))?.mayName('http://anything/'), true)
+  const ofFunctions = await callers.callerOf(await sign({ org: 'acme', functions: ['resize', 'img-*'] }))
+  const urls = ['function://resize/a', 'function://img-small', 'function://other', 'https://a.example.com/']
+  t.strictSame(
+    urls.map((url) => ofFunctions?.mayName(url)),
+    [true, true, false, false],
+  )
 })
 
 t.test('a JWT that does not say all that it must is no way in', async (t) => {
@@ -35,6 +41,8 @@ t.test('a JWT that does not say all that it must is no way in', async (t) => {
     'targets that are no list': { tenant: 'a', targets: 'https://a.example.com' },
     'a target that is none': { tenant: 'a', targets: ['https://a.example.com', 'a.example.com'] },
     'a target that is no text': { tenant: 'a', targets: [1] },
+    'functions that are no list': { tenant: 'a', functions: 'resize' },
+    'a function that is no name': { tenant: 'a', functions: ['resize', 'a b'] },
   }))
     await t.rejects(async () => callers.callerOf(await sign({ scope: 'read', ...claims })), { code: 'forbidden' }, what)
   t.match(await callers.callerOf(await sign({ tenant: 'a' })), { tenant: 'a', scopes: new Set() })

@@ -2,6 +2,7 @@ import { ERRORS, InstructionSchema } from '@posthaste/core'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import fastify from 'fastify'
 import t from 'tap'
+import { raw } from '../src/doors/raw.js'
 import type { AccepterOptions } from '../src/index.js'
 import { openApiDocument } from '../src/openapi.js'
 import type { Operation } from '../src/operation.js'
@@ -68,13 +69,21 @@ async function servedBehindAllDoors(): Promise<string[]> {
   const app = fastify()
   const served: string[] = []
   app.addHook('onRoute', ({ method, url }) => {
-    if (method !== 'HEAD') served.push(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`)
+    if (method !== 'HEAD' && url !== '/*') served.push(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`)
   })
   app.removeAllContentTypeParsers()
   addRoutes(new Routes(app, { now: Date.now }), options, new Waits(1))
   await app.ready()
   await app.close()
-  return served.toSorted()
+  return [...served, ...servedRaw()].toSorted()
+}
+
+/** What raw mode serves, which is no route of fastify's but a door. */
+function servedRaw(): string[] {
+  return raw.paths.flatMap(({ methods, pattern, scope }) => {
+    const told = Object.values(OPERATIONS).filter((each) => pattern.test(each.path) && each.scope === scope)
+    return methods.flatMap((method) => told.map(({ path }) => `${method} ${path}`))
+  })
 }
 
 t.test('what is checked is what the document says', async (t) => {
@@ -102,12 +111,13 @@ t.test('it says what a caller must show', async (t) => {
   const { paths, components } = openApiDocument(Object.values(OPERATIONS) as unknown as Operation[]) as Document
   t.match(components.securitySchemes, {
     token: { type: 'http', scheme: 'bearer' },
+    tokenAsPassword: { type: 'http', scheme: 'basic' },
     pingKey: { in: 'query', name: 'key' },
   })
   for (const { id, method, path, scope } of Object.values(OPERATIONS) as unknown as Operation[]) {
     const { responses, security } = paths[path]?.[method.toLowerCase()] ?? {}
     if (scope === 'open') t.strictSame(security, [], id)
-    else t.match(security, [{ token: [scope] }], id)
+    else t.match(security, [{ token: [scope] }, { tokenAsPassword: [scope] }], id)
     for (const status of ['401', '429']) t.equal(status in Object(responses), scope !== 'open', `${id} ${status}`)
   }
 })

@@ -13,6 +13,8 @@ const NAMES = Object.keys(OPERATIONS) as OperationName[]
 const OTHERS: Readonly<Partial<Record<OperationName, string>>> = {
   createInvocation: 'its Idempotency-Key',
   createInvocations: 'it names nothing',
+  callByQuery: 'its Idempotency-Key',
+  callByPath: 'its Idempotency-Key',
   createSchedule: 'its Idempotency-Key',
   listInvocations: 'what is listed',
   listSchedules: 'what is listed',
