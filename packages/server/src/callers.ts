@@ -1,66 +1,70 @@
-import { isDeepStrictEqual } from 'node:util'
 import { type Credentials, JwtCallers, requestLimit, Tokens } from '@posthaste/accepter'
 import { isLoopbackHost, type Log, PosthasteError, parseTokenFile, type TokenHolder } from '@posthaste/core'
 import { readJsonFile } from './config/json-file.js'
-import type { Config } from './config/table.js'
-import { FileWatch } from './file-watch.js'
+import { secretReader } from './config/secret-reader.js'
+import type { Config, TokenFile } from './config/table.js'
+import { FollowedFile } from './followed-file.js'
 import { jwtOptionsOf } from './jwt-options.js'
 
 /** Who may ask a process, as its configuration says. */
 export class Callers {
   /** Undefined if nobody has to say who he is. */
   readonly credentials: Credentials | undefined
-  readonly #log: Log
-  readonly #watch: FileWatch | undefined
-  /** As they stand in the file. */
-  #holders: readonly TokenHolder[]
+  readonly #file: FollowedFile<readonly TokenHolder[]> | undefined
 
   /** @throws PosthasteError `invalid-configuration`, also if anybody at all could ask over the network */
   constructor(config: Config, log: Log) {
-    this.#log = log
     const { openMax, pingSecret, requestsPerSecond, tokens: file } = config
     const usual = {
       ...(requestsPerSecond > 0 && { limit: requestLimit(requestsPerSecond) }),
       ...(openMax > 0 && { openMax }),
     }
     const jwt = jwtOptionsOf(config, log, usual)
-    this.#holders = file?.holders ?? []
-    const tokens = file && new Tokens(this.#holders, usual)
+    const tokens = file && new Tokens(file.holders, usual)
     const jwts = jwt && new JwtCallers(jwt)
     if (tokens || jwts) {
       // No token of ours has a dot, and every JWT has.
-      this.credentials = { callerOf: (shown) => (shown.includes('.') ? jwts : tokens)?.callerOf(shown) }
+      this.credentials = {
+        callerOf: (shown) => (shown.includes('.') ? jwts : tokens)?.callerOf(shown),
+        keyOf: (id) => tokens?.keyOf(id),
+      }
     } else {
       refuseExposure(config, log)
       if (pingSecret !== '') throw unfit('POSTHASTE_PING_SECRET is of no use where there are neither tokens nor JWTs.')
     }
-    if (file && tokens) this.#watch = new FileWatch(file.path, () => this.#readAgain(file.path, tokens))
+    if (file && tokens) this.#file = followed(file, tokens, log)
   }
 
   /** Begins to look whether there are other tokens. */
   start(): void {
-    this.#watch?.start()
+    this.#file?.start()
   }
 
   async stop(): Promise<void> {
-    await this.#watch?.stop()
+    await this.#file?.stop()
   }
+}
 
-  #readAgain(path: string, tokens: Tokens): void {
-    try {
-      const read = readJsonFile(path)
-      if ('fault' in read) throw unfit(`${path} ${read.fault}.`)
-      const holders = parseTokenFile(read.value)
-      if (isDeepStrictEqual(holders, this.#holders)) return
-      this.#holders = holders
+function followed({ holders, path }: TokenFile, tokens: Tokens, log: Log): FollowedFile<readonly TokenHolder[]> {
+  return new FollowedFile<readonly TokenHolder[]>({
+    ...{ what: 'tokens', path, log },
+    value: holders,
+    read: (onSecretFile) => readTokens(path, onSecretFile),
+    onChange(holders) {
       tokens.replace(holders)
-      this.#log.info({ path, tokens: holders.map(({ name }) => name) }, 'the tokens have changed')
-    } catch (error) {
-      if (!(error instanceof PosthasteError)) throw error
-      const faults = error.fields.map(({ detail, pointer }) => `${pointer}: ${detail}`)
-      const reason = faults.length > 0 ? faults.join(' ') : error.message
-      this.#log.error({ path, reason }, 'the tokens have changed, but cannot be read: those from before hold on')
-    }
+      log.info({ path, tokens: holders.map(({ name }) => name) }, 'the tokens have changed')
+    },
+  })
+}
+
+function readTokens(path: string, onSecretFile: (file: string) => void): TokenHolder[] {
+  const read = readJsonFile(path)
+  if ('fault' in read) throw unfit(`${path} ${read.fault}.`)
+  try {
+    return parseTokenFile(read.value, secretReader(path, undefined, onSecretFile))
+  } catch (error) {
+    if (!(error instanceof PosthasteError)) throw error
+    throw unfit(error.fields.map(({ detail, pointer }) => `${pointer}: ${detail}`).join(' '))
   }
 }
 

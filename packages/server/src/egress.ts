@@ -1,17 +1,18 @@
-import { EgressPolicy, isLoopbackHost } from '@posthaste/core'
+import { EgressPolicy, type FunctionMap, isLoopbackHost } from '@posthaste/core'
 import { LOOPBACK_IF_LOCAL } from './config/loopback-if-local.js'
 import type { Config } from './config/table.js'
 
 const LOOPBACK = ['127.0.0.0/8', '::1']
 
 /** What the configuration says may be called. */
-export function egressPolicyOf(config: Config): EgressPolicy {
-  return new EgressPolicy({
+export function egressPolicyOf(config: Config, functions?: () => FunctionMap): EgressPolicy {
+  const rules = {
     allowTargets: config.allowTargets,
     denyTargets: config.denyTargets,
     allowAddresses: config.allowAddresses.filter((range) => range !== LOOPBACK_IF_LOCAL),
     ports: config.targetPorts,
-  })
+  }
+  return new EgressPolicy(rules, functions)
 }
 
 /**

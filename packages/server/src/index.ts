@@ -1,3 +1,4 @@
+export { readFunctionFile } from './config/function-reader.js'
 export { type ConfigSources, loadConfig, maskConfig } from './config/load-config.js'
 export { FLAG_TYPE } from './config/setting.js'
 export { type Config, environmentName, flagName, SETTING_KEYS, SETTINGS, type SettingKey } from './config/table.js'

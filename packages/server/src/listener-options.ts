@@ -1,4 +1,4 @@
-import { calledRecordBytesMax, type Log, type RetryPolicy, systemClock } from '@posthaste/core'
+import { calledRecordBytesMax, type FunctionMap, type Log, type RetryPolicy, systemClock } from '@posthaste/core'
 import type { ListenerOptions } from '@posthaste/listener'
 import type { Consumer, Stream } from '@posthaste/stream'
 import type { Config } from './config/table.js'
@@ -28,6 +28,7 @@ export function listenerOptions(
   consumer: Consumer,
   log: Log,
   name: string,
+  functions: () => FunctionMap,
 ): ListenerOptions {
   return {
     consumer,
@@ -44,7 +45,8 @@ export function listenerOptions(
     burstPerTarget: config.burstPerTarget,
     breakerFailures: config.breakerFailures,
     timeoutMs: config.callTimeout,
-    egress: egressPolicyOf(config),
+    egress: egressPolicyOf(config, functions),
+    functions,
     retry: retryPolicyOf(config),
     targetRules: config.targets,
     tlsMin: config.tlsMin,

@@ -1,3 +1,4 @@
+import type { FunctionMap } from '@posthaste/core'
 import { type CycleReport, Listener } from '@posthaste/listener'
 import type { Consumer } from '@posthaste/stream'
 import type { Logger } from 'pino'
@@ -28,13 +29,15 @@ export class LocalListener implements ListenerPart {
   readonly #backend: Backend
   readonly #log: Logger
   readonly #metrics = new ListenerMetrics()
+  readonly #functions: () => FunctionMap
   #consumer: Consumer | undefined
   #listener: Listener | undefined
 
-  constructor(config: Config, backend: Backend, log: Logger) {
+  constructor(config: Config, backend: Backend, log: Logger, functions: () => FunctionMap) {
     this.#config = config
     this.#backend = backend
     this.#log = log
+    this.#functions = functions
     this.#metrics.watchBreakers(() => this.#listener?.openBreakers ?? [])
   }
 
@@ -42,7 +45,7 @@ export class LocalListener implements ListenerPart {
     const { stream } = this.#backend
     this.#consumer ??= await stream.consume(LISTENERS_GROUP, { member: url })
     this.#listener = new Listener({
-      ...listenerOptions(this.#config, stream, this.#consumer, this.#log, url),
+      ...listenerOptions(this.#config, stream, this.#consumer, this.#log, url, this.#functions),
       onAttempt: (attempt) => this.#metrics.count(attempt),
     })
     await this.#listener.start()

@@ -1,5 +1,7 @@
+import type { FunctionMap } from '@posthaste/core'
 import type { CycleReport } from '@posthaste/listener'
 import type { Config } from './config/table.js'
+import type { Functions } from './functions.js'
 import type { ListenerPart, PingReport } from './listener-part.js'
 import { PartThread } from './part-thread.js'
 
@@ -9,17 +11,27 @@ import { PartThread } from './part-thread.js'
  */
 const resourceLimits = { maxOldGenerationSizeMb: 1_024, maxYoungGenerationSizeMb: 32 }
 
+/** What the thread is told at a start. */
+export interface ListenerStart {
+  readonly url: string
+  readonly functions: FunctionMap
+}
+
 /** A listener in a thread of its own, on a stream of its own: accepting and calling then have a processor each. */
 export class ListenerThread implements ListenerPart {
   readonly #thread: PartThread
+  readonly #functions: Functions
 
-  constructor(config: Config) {
+  constructor(config: Config, functions: Functions) {
     const module = new URL('./listener-thread-worker.js', import.meta.url)
     this.#thread = new PartThread({ name: 'listener', module, data: config, resourceLimits })
+    this.#functions = functions
+    // One that does not run learns it when it starts.
+    functions.onChange((changed) => this.#thread.ask('change', changed).catch(() => undefined))
   }
 
   async start(url: string): Promise<void> {
-    await this.#thread.ask('start', url)
+    await this.#thread.ask('start', { url, functions: this.#functions.now() } satisfies ListenerStart)
   }
 
   ping(waitMs: number): Promise<PingReport> {

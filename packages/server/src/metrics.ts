@@ -1,4 +1,4 @@
-import type { ErrorCode, InvocationCounts } from '@posthaste/core'
+import type { ErrorCode, FunctionMap, InvocationCounts } from '@posthaste/core'
 import type { CountedAttempt, OpenBreaker } from '@posthaste/listener'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
@@ -80,6 +80,12 @@ interface WatchedView {
   counts(): InvocationCounts
 }
 
+/** What of functions is measured. */
+interface WatchedFunctions {
+  now(): FunctionMap
+  readonly isStale: boolean
+}
+
 /** What a process with an accepter measures, and what its view shows. */
 export class ServerMetrics {
   readonly #registry = new Registry()
@@ -119,6 +125,26 @@ export class ServerMetrics {
 
   refused(code: ErrorCode): void {
     this.#refused.inc({ code })
+  }
+
+  watchFunctions(functions: WatchedFunctions): void {
+    const registers = [this.#registry]
+    new Gauge({
+      name: 'posthaste_functions',
+      help: 'Named functions that can be called.',
+      registers,
+      collect() {
+        this.set(functions.now().size)
+      },
+    })
+    new Gauge({
+      name: 'posthaste_functions_stale',
+      help: '1 while the file of functions cannot be read, so that those of before hold on; else 0.',
+      registers,
+      collect() {
+        this.set(functions.isStale ? 1 : 0)
+      },
+    })
   }
 
   /** Adds what a view shows. Every process with a view shows the same: they are not to be summed. */

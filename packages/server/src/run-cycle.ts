@@ -4,6 +4,7 @@ import type { Consumer } from '@posthaste/stream'
 import type { Logger } from 'pino'
 import { openBackend } from './backend.js'
 import type { Config } from './config/table.js'
+import { Functions } from './functions.js'
 import { LISTENERS_GROUP, listenerOptions } from './listener-options.js'
 
 /** What a cycle that a command runs is called. */
@@ -21,6 +22,7 @@ export type CycleResult = { readonly drained: boolean } & object
  * @throws PosthasteError `stream-unavailable` if another process has the calls and cannot be pinged, or `stopping`
  */
 export async function runCycle(config: Config, log: Logger, signal: AbortSignal, token?: string): Promise<CycleResult> {
+  const functions = new Functions(config.functions, log)
   const backend = await openBackend(config, log)
   try {
     const { stream } = backend
@@ -28,9 +30,15 @@ export async function runCycle(config: Config, log: Logger, signal: AbortSignal,
     const consumer = await stream.consume(LISTENERS_GROUP, { member: MEMBER })
     const owner = stream.supports.members === 'stand-by' ? await otherOwner(consumer) : undefined
     if (owner !== undefined) return await pingUntilDrained({ owner, headers: pingHeaders(config, token), signal })
-    const options = { ...listenerOptions(config, stream, consumer, log, MEMBER), schedule: undefined, lingerMs: 0 }
+    functions.start()
+    const options = {
+      ...listenerOptions(config, stream, consumer, log, MEMBER, functions.now),
+      schedule: undefined,
+      lingerMs: 0,
+    }
     return await drain(new Listener(options), config.stopGrace, signal)
   } finally {
+    await functions.stop()
     await backend.close()
   }
 }

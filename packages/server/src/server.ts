@@ -6,7 +6,9 @@ import { type Backend, openBackend } from './backend.js'
 import { Callers } from './callers.js'
 import { ClockWatch } from './clock-watch.js'
 import type { Config } from './config/table.js'
+import { doorOptions } from './door-options.js'
 import { egressPolicyOf, withLoopbackIfLocal } from './egress.js'
+import { Functions } from './functions.js'
 import { type ListenerPart, LocalListener } from './listener-part.js'
 import { ListenerThread } from './listener-thread.js'
 import { ServerMetrics } from './metrics.js'
@@ -29,6 +31,7 @@ export class Server {
   readonly #role: Role
   readonly #log: Logger
   readonly #callers: Callers
+  readonly #functions: Functions
   readonly #accepter: Accepter
   /** Serves operators apart from the others, if that is wanted. */
   readonly #admin: Accepter | undefined
@@ -58,6 +61,8 @@ export class Server {
     this.#role = role
     this.#log = log
     this.#callers = new Callers(config, log)
+    this.#functions = new Functions(config.functions, log)
+    if (config.functions) this.#metrics.watchFunctions(this.#functions)
     if (role !== 'listener' && config.view === 'on') this.#openView()
     const { adminHost, adminPort } = config
     const isApart = adminPort !== 'off'
@@ -84,13 +89,15 @@ export class Server {
 
   async #start(): Promise<string> {
     this.#backend = await openBackend(this.#config, this.#log)
-    if (this.#role === 'listener') this.#listener = new LocalListener(this.#config, this.#backend, this.#log)
-    if (this.#role === 'all') this.#listener = new ListenerThread(this.#config)
+    if (this.#role === 'listener')
+      this.#listener = new LocalListener(this.#config, this.#backend, this.#log, this.#functions.now)
+    if (this.#role === 'all') this.#listener = new ListenerThread(this.#config, this.#functions)
     const isStreamThere = await this.#try(this.#startStream(this.#backend), 'This process')
     const url = await this.#accepter.start()
     const adminUrl = (await this.#admin?.start()) ?? url
     if (adminUrl !== url) this.#log.info({ url: adminUrl }, 'operators are served apart')
     this.#callers.start()
+    this.#functions.start()
     // Where it is, others learn who would ping it.
     if (isStreamThere && (await this.#startParts(adminUrl))) return url
     this.#starting = this.#startLater(this.#backend, adminUrl).catch((error: Error) => this.#fail(error))
@@ -158,7 +165,13 @@ export class Server {
 
   async #stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all([this.#accepter.stop(), this.#admin?.stop(), this.#listener?.stop(), this.#callers.stop()])
+    await Promise.all([
+      this.#accepter.stop(),
+      this.#admin?.stop(),
+      this.#listener?.stop(),
+      this.#callers.stop(),
+      this.#functions.stop(),
+    ])
     this.#rates?.stop()
     await this.#view?.stop()
     await this.#backend?.close()
@@ -184,7 +197,8 @@ export class Server {
       connectionsMax: this.#config.connections,
       ...(credentials && { credentials }),
       ...(pingSecret !== '' && { pingSecret }),
-      egress: egressPolicyOf(this.#config),
+      egress: egressPolicyOf(this.#config, this.#functions.now),
+      doors: doorOptions(this.#config, this.#functions),
       onRefused: (code) => this.#metrics.refused(code),
       readiness: () => this.#readiness(),
       ...(this.#role !== 'listener' && {

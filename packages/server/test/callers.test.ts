@@ -131,6 +131,12 @@ t.test('a cycle beside a listener that lets in whom it knows', async (t) => {
   const url = await running.start()
   const cycle = (pingSecret: string, shown?: string) =>
     runCycle({ ...config, pingSecret }, quiet, new AbortController().signal, shown)
+  // Before, the command finds nobody, and makes the cycle itself.
+  await until(async () => {
+    const pinged = await fetch(`${url}/cycle?wait=5s&key=${PING_SECRET}`)
+    const { partitions } = (await pinged.json()) as { partitions: readonly { owner: string }[] }
+    return partitions[0]?.owner === 'this'
+  })
   t.match(await cycle(PING_SECRET), { drained: true })
   t.match(await cycle('', token), { drained: true })
   for (const [secret, shown] of [[''], [''.padEnd(16, 'x')], ['', createToken()]] as const)

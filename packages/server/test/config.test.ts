@@ -33,6 +33,8 @@ t.test('the defaults are valid, and are these', async (t) => {
     adminPort: 'off',
     adminHost: '127.0.0.1',
     insecure: false,
+    functions: undefined,
+    doors: ['raw', 'openfaas', 'boltic', 'aws', 'gateway', 'alibaba', 'prefer'],
     stream: 'embedded',
     streamOptions: '{}',
     prefix: 'posthaste',

@@ -23,6 +23,8 @@ const api = read('docs', 'http-api.md')
 const retries = read('docs', 'retries.md')
 const schedules = read('docs', 'schedules.md')
 const security = read('docs', 'security.md')
+const functions = read('docs', 'functions.md')
+const doors = read('docs', 'front-doors.md')
 
 t.test('the tables are those of the code: npm run docs', async (t) => {
   const { renderDocs } = await import(pathToFileURL(join(root, 'scripts', 'generate-docs.mjs')).href)
@@ -101,7 +103,7 @@ t.test('the settings of retries have the defaults that the code has', async (t) 
 // What is sent, and what is answered, test/http-api.test.ts finds out.
 t.test('every example of an instruction is accepted', async (t) => {
   const shown = blocks(api, 'json').filter((text) => text.includes('"target"'))
-  t.equal(shown.length, 3)
+  t.equal(shown.length, 4)
   // Times in them are to stay ahead whenever this is run.
   const nowMs = Date.parse('2026-12-01T00:00:00Z')
   for (const text of shown) t.ok(parseInstruction(JSON.parse(text), nowMs), text)
@@ -120,7 +122,8 @@ t.test('every problem shown is one of ours', async (t) => {
 t.test('every header of ours that the code names is documented, and the other way round', async (t) => {
   const sources = ['core', 'accepter', 'listener'].flatMap((name) => {
     const folder = join('packages', name, 'src')
-    return readdirSync(join(root, folder)).map((file) => read(folder, file))
+    const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })
+    return files.filter((file) => file.endsWith('.ts')).map((file) => read(folder, file))
   })
   const inCode = sources.flatMap((text) => text.match(/(?<=')posthaste-[a-z][a-z-]*[a-z](?=')/g) ?? [])
   const inDocs = api.match(/\bPosthaste-[A-Z][A-Za-z-]*/g) ?? []
@@ -129,7 +132,16 @@ t.test('every header of ours that the code names is documented, and the other wa
 })
 
 t.test('every link leads somewhere', async (t) => {
-  for (const [name, text] of Object.entries({ errors, configuration, api, retries, schedules, security })) {
+  for (const [name, text] of Object.entries({
+    errors,
+    configuration,
+    api,
+    retries,
+    schedules,
+    security,
+    functions,
+    doors,
+  })) {
     for (const [, path = '', anchor] of text.matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]+))?\)/g)) {
       const document = path === '' ? text : read('docs', path)
       // As GitHub makes them.

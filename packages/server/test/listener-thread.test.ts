@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type Config, loadConfig } from '../src/index.js'
+import { Functions } from '../src/functions.js'
+import { type Config, createLogger, loadConfig } from '../src/index.js'
 import { ListenerThread } from '../src/listener-thread.js'
 
+const NONE = new Functions(undefined, createLogger({ logLevel: 'silent' }))
+
 t.test('a listener in a thread answers until it is stopped, and says so from then on', async (t) => {
-  const listener = new ListenerThread(configOf(makeDirectory(t)))
+  const listener = new ListenerThread(configOf(makeDirectory(t)), NONE)
   await listener.start('http://127.0.0.1:1')
   t.match(await listener.ping(1_000), {
     drained: true,
@@ -22,13 +25,13 @@ t.test('a listener in a thread answers until it is stopped, and says so from the
 })
 
 t.test('a stop without a start is fine', async () => {
-  await new ListenerThread(configOf('/nowhere')).stop()
+  await new ListenerThread(configOf('/nowhere'), NONE).stop()
 })
 
 t.test('a listener that cannot start says why, and can be stopped', async (t) => {
   const file = join(makeDirectory(t), 'file')
   writeFileSync(file, '')
-  const listener = new ListenerThread(configOf(join(file, 'data')))
+  const listener = new ListenerThread(configOf(join(file, 'data')), NONE)
   await t.rejects(listener.start('http://127.0.0.1:1'), /ENOTDIR/)
   await listener.stop()
 })

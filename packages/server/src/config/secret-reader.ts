@@ -2,13 +2,25 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { SecretReader } from '@posthaste/core'
 
-/** Reads what a secret in a file of the configuration stands for. Paths are relative to the folder of that file. */
-export function secretReader(path: string, environment: Readonly<Record<string, string | undefined>>): SecretReader {
+/**
+ * Reads what a secret in a file of the configuration stands for. Paths are relative to the folder of that file; `onFile`
+ * learns each that is read.
+ */
+export function secretReader(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  onFile: (file: string) => void = () => undefined,
+): SecretReader {
   return (source) => {
     if (typeof source === 'string') return given(source, 'It')
-    if ('env' in source) return given(environment[source.env], source.env)
+    if ('env' in source) {
+      // `constructor` is there, and no variable.
+      return given(Object.hasOwn(environment, source.env) ? environment[source.env] : undefined, source.env)
+    }
+    const file = resolve(dirname(path), source.file)
+    onFile(file)
     try {
-      return given(readFileSync(resolve(dirname(path), source.file), 'utf8'), source.file)
+      return given(readFileSync(file, 'utf8'), source.file)
     } catch (error) {
       return { fault: `${source.file} cannot be read: ${(error as NodeJS.ErrnoException).code}.` }
     }

@@ -135,6 +135,24 @@ export function jsonFile<T>(
   })
 }
 
+/** What a file says that the setting names; `none` if it names none. `read` throws a PosthasteError with what is wrong. */
+export function file<T>(
+  none: T,
+  read: (path: string, environment: Environment) => T,
+  options: Omit<Common, 'default'>,
+): Setting<T> {
+  return setting('file', '', { ...options, default: '', secret: true }, (path, environment) => {
+    if (path === '') return { value: none }
+    try {
+      return { value: read(path, environment) }
+    } catch (error) {
+      if (!(error instanceof PosthasteError)) throw error
+      const faults = error.fields.map(({ detail }) => detail)
+      return { fault: `it is ${path}, in which something is wrong: ${faults.join(' ').replace(/\.$/, '')}` }
+    }
+  })
+}
+
 function setting<T>(type: string, range: string, options: Common, parse: Setting<T>['parse']): Setting<T> {
   return {
     type,

@@ -20,11 +20,14 @@ import {
   type TokenHolder,
 } from '@posthaste/core'
 import { isSchedule } from '@posthaste/listener'
+import { doors } from './doors.js'
+import { type FunctionFile, readFunctionFile } from './function-reader.js'
 import { LOOPBACK_IF_LOCAL } from './loopback-if-local.js'
 import {
   choice,
   decimal,
   duration,
+  file,
   flag,
   integer,
   jsonFile,
@@ -60,7 +63,7 @@ export const SETTINGS = {
   }),
   tokens: jsonFile<TokenFile | undefined>(
     undefined,
-    (document, _, path) => ({ path, holders: parseTokenFile(document) }),
+    (document, readSecret, path) => ({ path, holders: parseTokenFile(document, readSecret) }),
     {
       description:
         'File with the hashes of the tokens by which callers are known, and what each may do. It is read again when it changes.',
@@ -101,6 +104,13 @@ export const SETTINGS = {
   adminHost: text({ default: '127.0.0.1', description: 'Address to listen on for these.' }),
   insecure: flag({
     description: 'Whether to listen on more than loopback though neither tokens nor JWTs are configured.',
+  }),
+  functions: file<FunctionFile | undefined>(undefined, readFunctionFile, {
+    description: 'File with the named functions that can be called, as YAML or JSON. It is read again when it changes.',
+  }),
+  doors: doors({
+    description:
+      'Which front doors there are; with `=/prefix` behind it one is beneath that. All but raw mode are for named functions.',
   }),
   stream: text({
     default: 'embedded',
