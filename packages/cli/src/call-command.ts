@@ -15,23 +15,25 @@ const EXAMPLES = `
 Examples:
   posthaste call https://api.example.com/resize -d '{"image":42}' --delay 10m
   posthaste call https://api.example.com/images -X PUT -H 'content-type: image/png' -d @image.png --wait
+  posthaste call --function resize --path '/small?width=20' -d @image.png
 
 After exit code 5 it may have been taken all the same: with an --idempotency-key it can be sent again.`
 
 /** `posthaste call`: hands an instruction in. */
 export function addCallCommand(program: Command, shell: Shell): void {
-  const command = addApiCommand(program, 'call', 'Have a call made: at once, or when asked.')
-    .argument('<target>', 'The URL to call.')
-    .addHelpText('after', EXAMPLES)
+  const command = addApiCommand(program, 'call', 'Have a call made: at once, or when asked.').addHelpText(
+    'after',
+    EXAMPLES,
+  )
   addInstructionFlags(command)
     .addOption(keyOption())
     .option('--wait', 'Wait until it has ended, and show it.')
-    .action(async (target: string, flags: CallFlags) =>
+    .action(async (target: string | undefined, flags: CallFlags) =>
       shell.done(await call(openSession(flags, shell), target, flags)),
     )
 }
 
-async function call(session: Session, target: string, flags: CallFlags): Promise<ExitCode> {
+async function call(session: Session, target: string | undefined, flags: CallFlags): Promise<ExitCode> {
   const { api, output, stdin } = session
   const { idempotencyKey, wait } = flags
   const { document: receipt } = await api.ask<Told>('POST', '/invocations', {

@@ -11,6 +11,8 @@ type Lists = Readonly<Record<string, readonly string[]>>
 
 /** What an instruction says, as flags. */
 export interface InstructionFlags {
+  readonly function?: string
+  readonly path?: string
   readonly method?: string
   readonly header?: Lists
   readonly query?: Lists
@@ -48,7 +50,10 @@ export function addCallFlags(command: Command): Command {
   const number = (flags: string, description: string) => new Option(flags, description).argParser(readNumber)
   const list = (flags: string, description: string) => new Option(flags, description).argParser(readList)
   return command
-    .option('-X, --method <method>', 'POST if left out.')
+    .argument('[target]', 'The URL to call; or see --function.')
+    .option('--function <name>', 'The named function to call, instead of a URL.')
+    .option('--path <path>', 'Behind the URL of the function: /small?width=20.')
+    .option('-X, --method <method>', 'If left out that of the function, or POST.')
     .addOption(new Option('-H, --header <name: value>', 'A header; may be given several times.').argParser(readHeader))
     .addOption(
       new Option('--query <name=value>', "Appended to the target's own query; may be given several times.").argParser(
@@ -59,7 +64,7 @@ export function addCallFlags(command: Command): Command {
     .option('--forward-to <url>', 'Gets the final response by POST.')
     .option('--on-success <url>', 'Gets a record of its success by POST.')
     .option('--on-failure <url>', 'Gets a record of its failure by POST.')
-    .option('--destination-format <format>', 'Of these records: record or cloudevents.')
+    .option('--destination-format <format>', 'Of these records: record, cloudevents or event.')
     .option('--correlation-id <text>', 'A name of your own for it.')
     .option('--timeout <duration>', 'Longest time that one call may take.')
     .option('--expires-in <duration>', 'Not once this has passed.')
@@ -79,13 +84,21 @@ export function addCallFlags(command: Command): Command {
  * The instruction that the flags stand for. What they say is for Posthaste to judge. A body goes out byte for byte; without
  * a Content-Type of its own it gets one by what it is: JSON, text or bytes.
  */
-export async function instructionOf(target: string, flags: InstructionFlags, stdin: Readable): Promise<object> {
+export async function instructionOf(
+  target: string | undefined,
+  flags: InstructionFlags,
+  stdin: Readable,
+): Promise<object> {
+  if ((target === undefined) === (flags.function === undefined))
+    throw new CommandError(EXIT.misused, 'What to call is a URL, or a --function: one of the two.')
   const { correlationId, delay, expiresAt, expiresIn, forwardTo, header = {}, notBefore, query, timeout } = flags
   const body = flags.data === undefined ? undefined : bodyOf(await readData(flags.data, stdin))
   const headers =
     body?.type === undefined || 'content-type' in header ? header : { ...header, 'content-type': body.type }
   return {
     target,
+    function: flags.function,
+    path: flags.path,
     method: flags.method?.toUpperCase(),
     headers: presentOrNot(headers),
     query,

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Shell } from './api-command.js'
 import { addCallCommand } from './call-command.js'
 import { EXIT_CODES_HELP } from './exit-codes.js'
+import { addFunctionCommands } from './function-commands.js'
 import { addHandCommands } from './hand-commands.js'
 import { addLookCommands } from './look-commands.js'
 import { addScheduleCommands } from './schedule-commands.js'
@@ -27,6 +28,7 @@ export function createProgram(shell: Shell): Command {
     .addHelpText('afterAll', EXIT_CODES_HELP)
   program.commandsGroup('Run it:')
   addServerCommands(program, shell)
+  addFunctionCommands(program, shell)
   addTokenCommands(program, shell)
   program.commandsGroup('Ask one that runs, over its HTTP API:')
   addCallCommand(program, shell)

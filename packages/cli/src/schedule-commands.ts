@@ -50,7 +50,6 @@ Examples:
 
 function addCreateCommand(schedule: Command, shell: Shell): void {
   const command = addApiCommand(schedule, 'create', 'Have a call made again and again.')
-    .argument('<target>', 'The URL to call.')
     .option(
       '--cron <expression>',
       'When: minute, hour, day, month, weekday; with seconds before them if there are six.',
@@ -63,12 +62,16 @@ function addCreateCommand(schedule: Command, shell: Shell): void {
     .addHelpText('after', EXAMPLES)
   addCallFlags(command)
     .addOption(keyOption())
-    .action(async (target: string, flags: CreateFlags) =>
+    .action(async (target: string | undefined, flags: CreateFlags) =>
       shell.done(await create(openSession(flags, shell), target, flags)),
     )
 }
 
-async function create({ api, output, stdin }: Session, target: string, flags: CreateFlags): Promise<ExitCode> {
+async function create(
+  { api, output, stdin }: Session,
+  target: string | undefined,
+  flags: CreateFlags,
+): Promise<ExitCode> {
   const { cron, endAt, every, idempotencyKey, missed, startAt, timeZone } = flags
   const instruction = await instructionOf(target, flags, stdin)
   const { document } = await api.ask<ScheduleDocument>('POST', '/schedules', {

@@ -1,5 +1,14 @@
 import { chownSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createToken, hashToken, PosthasteError, parseTokenFile, type TokenEntry } from '@posthaste/core'
+import {
+  type AccessKey,
+  createAccessKey,
+  createToken,
+  hashToken,
+  PosthasteError,
+  parseTokenFile,
+  type SecretReader,
+  type TokenEntry,
+} from '@posthaste/core'
 import { CommandError, EXIT } from './exit-codes.js'
 
 /** What somebody may do, as the command line says it. */
@@ -8,6 +17,7 @@ export interface Wanted {
   readonly scopes: readonly string[]
   readonly tenant?: string
   readonly targets?: readonly string[]
+  readonly functions?: readonly string[]
   readonly requestsPerSecond?: number
   readonly burst?: number
   readonly openMax?: number
@@ -18,9 +28,11 @@ export function newToken(): { readonly token: string; readonly hash: string } {
   return { token, hash: hashToken(token).toString('hex') }
 }
 
-/** The entry of a token. @throws CommandError if it would be none */
-export function checkedEntry({ name, ...may }: Wanted, hash: string): TokenEntry {
-  const entry = { name, sha256: hash, ...may } as TokenEntry
+export { createAccessKey }
+
+/** The entry of a token, and of an access key if there is one. @throws CommandError if it would be none */
+export function checkedEntry({ name, ...may }: Wanted, hash: string, accessKey?: AccessKey): TokenEntry {
+  const entry = { name, sha256: hash, ...(accessKey && { accessKeys: [accessKey] }), ...may } as TokenEntry
   check({ tokens: [entry] }, 'What is wanted of the token')
   return entry
 }
@@ -56,9 +68,12 @@ function parse(text: string): unknown {
   }
 }
 
+/** Secrets that stand elsewhere are looked at by who serves by the file: who makes tokens may not be able to read them. */
+const unread: SecretReader = (source) => ({ value: typeof source === 'string' ? source : 'x'.repeat(32) })
+
 function check(document: unknown, what: string): void {
   try {
-    parseTokenFile(document)
+    parseTokenFile(document, unread)
   } catch (error) {
     if (!(error instanceof PosthasteError)) throw error
     const faults = error.fields.map(({ detail, pointer }) => `${pointer || 'all of it'}: ${detail}`)

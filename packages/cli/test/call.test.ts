@@ -67,8 +67,20 @@ t.test('each field of an instruction has its flag', async (t) => {
     },
   })
   const { properties } = InstructionSchema
-  t.strictSame(Object.keys(body).sort(), Object.keys(properties).sort(), 'these are all that there are')
+  const instead = ['function', 'path']
+  t.strictSame(
+    [...Object.keys(body), ...instead].sort(),
+    Object.keys(properties).sort(),
+    'these are all that there are',
+  )
   t.strictSame(Object.keys(body.retry ?? {}).sort(), Object.keys(properties.retry.properties).sort())
+})
+
+t.test('a function is called by its name', async (t) => {
+  const { asked, url } = await serveApi(t, () => ({ status: 202, body: { id: idOf(1), state: 'queued' } }))
+  const { code } = await run(['call', '--url', url, '--function', 'resize', '--path', '/a?b=c', '-X', 'put'])
+  t.equal(code, 0)
+  t.strictSame(asked[0]?.body, { function: 'resize', path: '/a?b=c', method: 'PUT' })
 })
 
 t.test('destinations get the form that is asked for', async (t) => {
@@ -209,7 +221,9 @@ t.test('what is not Posthaste is told from it', async (t) => {
 t.test('what cannot be meant is refused before anything is asked', async (t) => {
   const { asked, url } = await serveApi(t, () => ({ status: 202, body: { id: idOf(1), state: 'queued' } }))
   const wrong: [string[], RegExp][] = [
-    [[], /missing required argument 'target'/],
+    [[], /^What to call is a URL, or a --function: one of the two\.\n$/],
+    [['--path', '/a'], /one of the two/],
+    [[TARGET, '--function', 'a'], /one of the two/],
     [[TARGET, '-H', 'Bearer secret'], /^--header: this must be "name: value"\.\n$/],
     [[TARGET, '--query', '=1'], /It is not "name=value"/],
     [[TARGET, '--retry-factor', 'two'], /It is not a number/],

@@ -120,7 +120,7 @@ export async function runProcess(
       output[name] += text
       if (name === 'stdout' && text.split('\n').length > linesMax) child.stdout.destroy()
     })
-  const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(20_000) })) as [number]
+  const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(60_000) })) as [number]
   return { code, ...output }
 }
 

@@ -12,6 +12,8 @@ t.test('a token is made, and its entry', async (t) => {
     'a',
     '--targets',
     'https://*.a.com',
+    '--functions',
+    'resize,img-*',
     '--requests-per-second',
     '5',
   ]
@@ -25,10 +27,15 @@ t.test('a token is made, and its entry', async (t) => {
     scopes: ['invoke', 'read'],
     tenant: 'a',
     targets: ['https://*.a.com'],
+    functions: ['resize', 'img-*'],
     requestsPerSecond: 5,
     burst: 9,
     openMax: 7,
   })
+  const withKey = await run(['token', 'create', '--name', 'shop', '--access-key'])
+  const { accessKey, entry: other } = JSON.parse(withKey.stdout)
+  t.match(accessKey, { id: /^PHAK[0-9A-F]{16}$/, secret: /^[\w-]{40}$/ })
+  t.strictSame(other.accessKeys, [accessKey])
   const words = await run(['token', 'create', '--name', 'shop', '--no-json'])
   t.match(words.stdout, /^pht_[\w-]{43}\n\nThis token is shown this once\. Its entry, .*"scopes": \[\n {4}"invoke",/s)
 })
@@ -39,6 +46,7 @@ t.test('one that is not valid is not made', async (t) => {
     ['--name', 'a b'],
     ['--name', 'a', '--scopes', 'admin'],
     ['--name', 'a', '--targets', 'a.com'],
+    ['--name', 'a', '--functions', '*-img'],
     [],
   ]) {
     const { code, stderr, stdout } = await run(['token', 'create', '--file', file, ...flags])
