@@ -1,6 +1,6 @@
-// npm run fuzz [-- --requests 100000 --mutations 10000 --seed N]: sends a process random requests for what its OpenAPI
-// document describes, and broken, smuggled and pipelined ones over raw sockets. Half of them where tokens are asked
-// for. Ends with 1 if anything is wrong.
+// npm run fuzz [-- --requests 100000 --doorRequests 20000 --mutations 10000 --seed N]: sends a process random requests for
+// what its OpenAPI document describes and to its front doors, and broken, smuggled and pipelined ones over raw sockets.
+// Half of them where tokens are asked for. Ends with 1 if anything is wrong.
 
 import { parseArgs } from 'node:util'
 import { prepare } from './prepare.mjs'
@@ -8,6 +8,7 @@ import { prepare } from './prepare.mjs'
 const { values } = parseArgs({
   options: {
     requests: { type: 'string', default: '100000' },
+    doorRequests: { type: 'string', default: '20000' },
     mutations: { type: 'string', default: '10000' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
   },
@@ -16,7 +17,8 @@ const options = Object.fromEntries(Object.entries(values).map(([name, text]) => 
 await prepare()
 const { fuzz } = await import('../test/dist/harness/fuzz-run.js')
 console.log(`seed ${options.seed}`)
-const half = { ...options, requests: options.requests / 2, mutations: options.mutations / 2 }
+const { doorRequests, mutations, requests, seed } = options
+const half = { requests: requests / 2, doorRequests: doorRequests / 2, mutations: mutations / 2, seed }
 let faultCount = 0
 for (const withTokens of [false, true]) faultCount += await fuzzOne({ ...half, withTokens })
 console.log(`\n${faultCount} faults`)

@@ -98,7 +98,7 @@ function limitsTable(limits, formatDuration) {
     requestHeadersMax: ['Headers of a request; beyond it 431', plain],
     jsonDepthMax: ['Levels of the JSON of a request; beyond it 413', plain],
     bodiesBytesMax: [
-      'What a process holds of requests that are not all there yet, of which a tenant leaves as much as he has; beyond it 503',
+      'Bodies of requests on their way in, and as much again of calls at once; a tenant, or function, leaves as much as it has; beyond it 503',
       bytes,
     ],
     requestMsMax: ['How long a request may take to be all there; beyond it 408', ms],
@@ -111,6 +111,10 @@ function limitsTable(limits, formatDuration) {
       'Requests of a process that wait, as with `wait`, of which a tenant leaves as many as he has; one more is answered at once',
       plain,
     ],
+    functionCallsMax: [
+      'Functions that a process is [calling at once](front-doors.md#the-url-of-a-function), of which each leaves as many as it has; beyond it 503',
+      plain,
+    ],
     pendingChangesMax: [
       'Cancellations and moves that are looked out for, of which a tenant leaves as many as he has',
       plain,
@@ -120,6 +124,7 @@ function limitsTable(limits, formatDuration) {
     headerCountMax: ['Headers; each value of a list counts', plain],
     headerBytesMax: ['Names and values of all headers together', bytes],
     queryParametersMax: ['Names in `query`', plain],
+    forwardHeadersMax: ['`headers` of `forwardTo`', plain],
     correlationIdLengthMax: ['`correlationId`', characters],
     delayMsMax: ['How far ahead `notBefore`, `delay`, `expiresAt` and `expiresIn` may lie', ms],
     timeoutMsMin: ['Shortest `timeout`', ms],

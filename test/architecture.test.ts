@@ -11,11 +11,11 @@ const allowed: Record<string, { workspace: string[]; libraries: string[] }> = {
   'stream-embedded': { workspace: ['core', 'storage', 'stream'], libraries: ['lmdb'] },
   'stream-kafka': { workspace: ['core', 'storage', 'stream'], libraries: ['kafkajs'] },
   'stream-nats': { workspace: ['core', 'storage', 'stream'], libraries: ['nats'] },
-  accepter: { workspace: ['core', 'stream'], libraries: ['fastify', 'jose'] },
+  accepter: { workspace: ['core', 'stream'], libraries: ['fastify', 'jose', 'undici'] },
   listener: { workspace: ['core', 'stream'], libraries: ['node-cron', 'undici'] },
   server: {
     workspace: ['accepter', 'core', 'listener', 'storage', 'stream', 'stream-embedded', 'stream-kafka', 'stream-nats'],
-    libraries: ['pino', 'prom-client'],
+    libraries: ['pino', 'prom-client', 'yaml'],
   },
   cli: { workspace: ['core', 'server'], libraries: ['commander'] },
 }
@@ -83,7 +83,7 @@ t.test('the rules bite', async (t) => {
     ['stream', 'src/a.ts', "import {\n  A,\n  type B,\n} from 'lmdb'"],
     ['storage', 'src/a.ts', "export * from '@posthaste/stream'"],
     ['storage', 'src/a.ts', "import core from '../../core/src/index.js'"],
-    ['accepter', 'src/a.ts', "import 'undici'"],
+    ['accepter', 'src/a.ts', "import 'node-cron'"],
     ['accepter', 'src/a.ts', "const a = await import('@posthaste/listener')"],
     ['accepter', 'src/a.ts', "const a = require('lmdb')"],
     ['listener', 'src/a.ts', "export { fastify as web } from 'fastify'"],

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
-import { CONFIGURED, MarkedSite, mark } from './harness/marked-site.js'
-import { found, SEALED, startMarkedTarget, useAndLook } from './harness/marked-use.js'
+import { MarkedSite } from './harness/marked-site.js'
+import { startMarkedTarget, useAndLook } from './harness/marked-use.js'
+import { CONFIGURED, found, mark, SEALED } from './harness/marks.js'
 import { kcat, type Producer, plainNats } from './harness/other-producers.js'
 import { type Launcher, missingFor, ownKafka, ownNats } from './harness/own-brokers.js'
 

@@ -6,18 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { environmentName, SETTING_KEYS } from '@posthaste/server'
 import t from 'tap'
 import { createEmbedded } from './harness/embedded-installation.js'
-import { Client, CONFIGURED, MarkedSite } from './harness/marked-site.js'
-import {
-  CONTENT,
-  CREDENTIALS,
-  found,
-  LOGGED,
-  NOWHERE,
-  SEALED,
-  startMarkedTarget,
-  UNKEPT,
-  useAndLook,
-} from './harness/marked-use.js'
+import { Client, MarkedSite } from './harness/marked-site.js'
+import { startMarkedTarget, useAndLook } from './harness/marked-use.js'
+import { CONFIGURED, CONTENT, CREDENTIALS, found, LOGGED, NOWHERE, SEALED, UNKEPT } from './harness/marks.js'
 import { temporaryDirectory } from './harness/temporary-directory.js'
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/dist/src/main.js', import.meta.url))
@@ -70,7 +61,7 @@ t.test('with keys nothing of it is found, and keys can be changed', async (t) =>
   await site.run('start', 'keys-b-a', async (posthaste) => {
     await posthaste.ready()
     const client = new Client(posthaste)
-    await target.until(({ arrivals }) => arrivals.some(({ path }) => path === '/late'), 30_000)
+    await target.until(({ arrivals }) => arrivals.some(({ path }) => path === '/late'), 60_000)
     t.match(await client.ended(first), { state: 'succeeded', instruction: { headers: { 'x-note': CONTENT.header } } })
     t.match(await client.ask('GET', `/invocations/${first}/response`), {
       status: 200,

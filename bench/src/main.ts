@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { backlog } from './backlog.js'
 import { compare } from './compare.js'
 import { deferred } from './deferred.js'
+import { doors } from './doors.js'
 import { isolation } from './isolation.js'
 import { lateness } from './lateness.js'
 import { outage } from './outage.js'
@@ -38,6 +39,7 @@ const EXPERIMENTS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   view,
   viewCost,
   security,
+  doors,
 }
 
 const { positionals: asked, values } = parseArgs({

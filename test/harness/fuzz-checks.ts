@@ -1,9 +1,15 @@
-import { ERRORS } from '@posthaste/core'
+import { type AccessKey, ERRORS, type Scope } from '@posthaste/core'
+import type { Answered } from './fuzz-wire.js'
 import type { RandomRequest } from './random-requests.js'
 
 export interface FuzzCaller {
   readonly tenant: string
   readonly token?: string
+  /** By which he signs. */
+  readonly key?: AccessKey
+  readonly scopes: readonly Scope[]
+  /** Which functions he may have called; all if left out. */
+  readonly functions?: readonly string[]
   /** Whether the process knows him. */
   readonly isKnown: boolean
 }
@@ -14,12 +20,6 @@ export interface Given {
   readonly tenant: string
 }
 
-export interface Answered {
-  readonly status: number
-  readonly type: string
-  readonly text: string
-}
-
 /** @throws Error if one says that something failed here */
 export function checkStatuses(statuses: readonly number[]): void {
   const failed = statuses.find((status) => status >= 500 && status !== 503)
@@ -27,7 +27,7 @@ export function checkStatuses(statuses: readonly number[]): void {
 }
 
 /** @throws Error if it is no problem of ours */
-export function checkProblem({ status, text, type }: Answered): void {
+export function checkProblem({ status, text, type }: Pick<Answered, 'status' | 'text' | 'type'>): void {
   if (type !== 'application/problem+json') throw new Error(`${status} is ${type}: ${text}`)
   const problem = JSON.parse(text) as { code: keyof typeof ERRORS; status: number }
   if (ERRORS[problem.code]?.status !== status) throw new Error(`${status} has the code ${problem.code}.`)
@@ -50,8 +50,7 @@ export function checkCaller(
   if (!isDescribed) return
   const isKnown = caller.isKnown && (caller.token === undefined || headers.authorization === undefined)
   if (!isKnown && operation.security.length > 0 && status < 400) throw new Error(`${status} for who is not known.`)
-  const isForeign =
-    operation.parameters.some((one) => one.in === 'path') && given !== undefined && given.tenant !== caller.tenant
+  const isForeign = given !== undefined && given.tenant !== caller.tenant
   if (isForeign && (status < 400 || status === 409 || status === 422))
     throw new Error(`${status} for what is of another tenant.`)
 }

@@ -1,17 +1,11 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { Agent, request } from 'node:http'
-import { connect } from 'node:net'
+import { SCOPES } from '@posthaste/core'
 import fc from 'fast-check'
-import {
-  type Answered,
-  checkCaller,
-  checkDescribed,
-  checkProblem,
-  checkStatuses,
-  type FuzzCaller,
-  type Given,
-} from './fuzz-checks.js'
+import { doorAttempts } from './door-attempts.js'
+import { DoorFuzz } from './door-fuzz.js'
+import { randomDoorRequests } from './door-requests.js'
+import { checkCaller, checkDescribed, checkProblem, checkStatuses, type FuzzCaller, type Given } from './fuzz-checks.js'
+import { type Answered, Wire } from './fuzz-wire.js'
 import { type ApiDocument, type RandomRequest, randomRequests } from './random-requests.js'
 import { mutatedRequests, type RawAttempt, rawAttempts } from './raw-attempts.js'
 
@@ -22,6 +16,8 @@ export interface FuzzOptions {
   /** What it may call. */
   readonly targetUrl: string
   readonly requests: number
+  /** To front doors. */
+  readonly doorRequests: number
   /** Besides the attempts that there always are. */
   readonly mutations: number
   readonly seed: number
@@ -44,16 +40,13 @@ const WORKERS = 8
 const LOOK_MS = 100
 /** After that long without a byte a connection has its end. */
 const QUIET_MS = 50
-/** An answer that takes longer does not come. */
-const ANSWER_MS_MAX = 30_000
 const IDS_MAX = 1_000
 
 /** Sends a process what it must withstand. */
 export class Fuzzer {
   readonly #options: FuzzOptions
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: WORKERS })
+  readonly #wire: Wire
   readonly #callers: readonly FuzzCaller[]
-  readonly #statuses: Record<string, number> = {}
   readonly #done: Record<string, number> = {}
   readonly #faults: string[] = []
   /** By the first part of the path where they are known. */
@@ -62,26 +55,33 @@ export class Fuzzer {
 
   constructor(options: FuzzOptions) {
     this.#options = options
-    this.#callers = options.callers ?? [{ tenant: '', isKnown: true }]
+    this.#wire = new Wire(options.url, WORKERS)
+    this.#callers = options.callers ?? [{ tenant: '', scopes: SCOPES, isKnown: true }]
   }
 
   async run(): Promise<FuzzReport> {
     const looking = setInterval(() => this.#lookAtMemory(), LOOK_MS)
+    const { doorRequests, mutations, requests, targetUrl, url } = this.#options
+    const doors = new DoorFuzz(this.#wire, this.#callers)
     try {
-      const { mutations, requests, targetUrl, url } = this.#options
       const document = (await (await fetch(`${url}/openapi.json`)).json()) as ApiDocument
       for (const { operationId } of Object.values(document.paths).flatMap(Object.values)) this.#done[operationId] = 0
-      for (const attempt of rawAttempts(targetUrl, this.#callers[0]?.token)) await this.#attempt(attempt)
+      const token = this.#callers[0]?.token
+      for (const attempt of [...rawAttempts(targetUrl, token), ...doorAttempts(targetUrl, token)])
+        await this.#attempt(attempt)
       await this.#check(mutatedRequests(targetUrl), mutations, async (bytes) => {
-        checkStatuses(await this.#sendRaw(bytes, QUIET_MS, () => false))
+        checkStatuses(await this.#wire.sendRaw(bytes, () => false, QUIET_MS))
       })
       await this.#check(randomRequests(document, targetUrl), requests, (one) => this.#send(one))
+      await this.#check(randomDoorRequests(targetUrl), doorRequests, (one) => doors.send(one))
       if ((await fetch(`${url}/livez`)).status !== 200) this.#faults.push('It no longer lives.')
     } finally {
       clearInterval(looking)
-      this.#agent.destroy()
+      this.#wire.close()
     }
-    return { faults: this.#faults, statuses: this.#statuses, done: this.#done, memoryMaxMiB: this.#memoryMaxMiB }
+    const { statuses } = this.#wire
+    const done = { ...this.#done, ...doors.done }
+    return { faults: this.#faults, statuses, done, memoryMaxMiB: this.#memoryMaxMiB }
   }
 
   /** Several at a time, each with a seed of its own. */
@@ -100,7 +100,6 @@ export class Fuzzer {
     const given = this.#givenFor(one)
     const answered = await this.#exchange(one, caller, given?.id ?? String(one.id))
     const { status, text } = answered
-    this.#note(status)
     checkStatuses([status])
     checkDescribed(one, answered)
     if (status >= 400 && one.method !== 'HEAD') checkProblem(answered)
@@ -114,7 +113,7 @@ export class Fuzzer {
 
   #givenFor({ id, path }: RandomRequest): Given | undefined {
     const given = this.#given[kindOf(path)] ?? []
-    return typeof id === 'number' ? given[id % given.length] : undefined
+    return typeof id === 'number' && path.includes('{id}') ? given[id % given.length] : undefined
   }
 
   #exchange(
@@ -123,65 +122,25 @@ export class Fuzzer {
     id: string,
   ): Promise<Answered> {
     const search = query.map((pair) => pair.map(encodeURIComponent).join('=')).join('&')
-    const url = `${path.replace('{id}', encodeURIComponent(id))}${search && `?${search}`}`
-    return new Promise((resolve, reject) => {
-      const sent = request(this.#options.url, {
-        agent: this.#agent,
-        method,
-        path: url,
-        headers: {
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-          ...headers,
-        },
-        signal: AbortSignal.timeout(ANSWER_MS_MAX),
-      })
-      sent.on('error', reject)
-      sent.on('response', (response) => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (part: string) => {
-          text += part
-        })
-        response.on('error', reject)
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', text }),
-        )
-      })
-      sent.end(body)
+    return this.#wire.exchange({
+      method,
+      path: `${path.replace('{id}', encodeURIComponent(id))}${search && `?${search}`}`,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && {
+          'content-type': 'application/json',
+          'content-length': `${Buffer.byteLength(body)}`,
+        }),
+        ...headers,
+      },
+      body,
     })
   }
 
   async #attempt({ answers, bytes, endsEarly, name }: RawAttempt): Promise<void> {
-    const quietMs = endsEarly ? QUIET_MS : ANSWER_MS_MAX
-    const statuses = (await this.#sendRaw(bytes, quietMs, (so) => answers.test(so.join(' ')))).join(' ')
-    if (!answers.test(statuses)) this.#faults.push(`${name}: ${statuses || 'no answer'}, not ${answers}`)
-  }
-
-  /** The statuses of what is answered to these bytes. It is the end once they are `enough`, or nothing comes for long. */
-  async #sendRaw(
-    bytes: string | Buffer,
-    quietMs: number,
-    enough: (statuses: readonly number[]) => boolean,
-  ): Promise<number[]> {
-    const { hostname, port } = new URL(this.#options.url)
-    const socket = connect({ port: Number(port), host: hostname, timeout: quietMs })
-    let text = ''
-    socket.setEncoding('latin1').on('data', (part: string) => {
-      text += part
-      if (enough(statusesOf(text))) socket.end()
-    })
-    socket.on('timeout', () => socket.end())
-    // Who is cut off while he sends gets an error.
-    socket.on('error', () => {})
-    socket.write(bytes)
-    await once(socket, 'close')
-    const statuses = statusesOf(text)
-    for (const status of statuses) this.#note(status)
-    return statuses
-  }
-
-  #note(status: number): void {
-    this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
+    const isAnswer = (so: readonly number[]): boolean => answers.test(so.join(' '))
+    const statuses = await this.#wire.sendRaw(bytes, isAnswer, endsEarly && QUIET_MS)
+    if (!isAnswer(statuses)) this.#faults.push(`${name}: ${statuses.join(' ') || 'no answer'}, not ${answers}`)
   }
 
   #remember({ method, path }: RandomRequest, { tenant }: FuzzCaller, text: string): void {
@@ -210,10 +169,8 @@ function kindOf(path: string): string {
 }
 
 function faultOf<T>({ counterexample, counterexamplePath, errorInstance, seed }: fc.RunDetails<T>): string {
-  const smallest = JSON.stringify(counterexample, (name, value) => (name === 'operation' ? value.operationId : value))
+  const smallest = JSON.stringify(counterexample, (name, value) =>
+    name === 'operation' ? (value.operationId ?? value.name) : value,
+  )
   return `${errorInstance} Seed ${seed}, path ${counterexamplePath}: ${smallest}`
-}
-
-function statusesOf(text: string): number[] {
-  return [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
 }

@@ -1,28 +1,17 @@
-import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createToken, hashToken } from '@posthaste/core'
+import { hashToken } from '@posthaste/core'
 import type { Test } from 'tap'
 import type { Installation } from './installation.js'
+import { CONFIGURED } from './marks.js'
 import { PosthasteProcess, type Role, type Settings } from './posthaste-process.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
 const TRIES = 30
 
-/** A text that stands nowhere else. */
-export const mark = (): string => `mark${randomBytes(12).toString('hex')}`
-
-const bytes = (): string => randomBytes(32).toString('base64')
-
-/** The secrets of the configuration. */
-export const CONFIGURED = {
-  token: createToken(),
-  keyA: bytes(),
-  keyB: bytes(),
-  signing: bytes(),
-  pingSecret: mark(),
-}
+/** Who signs with them has these ids. */
+export const KEYS = (['keyByValue', 'keyByEnv', 'keyByFile'] as const).map((id) => ({ id, secret: CONFIGURED[id] }))
 
 export interface Kept {
   includes(part: string | Buffer): boolean
@@ -49,8 +38,25 @@ export class MarkedSite {
           name: 'all',
           sha256: hashToken(CONFIGURED.token).toString('hex'),
           scopes: ['invoke', 'read', 'control', 'operate'],
+          accessKeys: [
+            { id: 'keyByValue', secret: CONFIGURED.keyByValue },
+            { id: 'keyByEnv', secret: secretIn('keyByEnv') },
+            { id: 'keyByFile', secret: this.#secretFile('keyByFile') },
+          ],
         },
       ],
+    })
+    this.#write('functions', {
+      functions: {
+        marked: {
+          url: `${targetUrl}/function`,
+          headers: {
+            'x-by-env': secretIn('functionHeaderByEnv'),
+            'x-by-file': this.#secretFile('functionHeaderByFile'),
+          },
+        },
+        gone: { url: 'http://127.0.0.1:1', headers: { authorization: secretIn('functionHeaderByEnv') } },
+      },
     })
     this.#write('targets', {
       targets: [{ match: targetUrl, sign: { secrets: [`whsec_${CONFIGURED.signing}`] }, redact: ['/card'] }],
@@ -91,7 +97,8 @@ export class MarkedSite {
     const { pingSecret } = CONFIGURED
     return {
       ...this.#installation.settings,
-      ...{ tokens: this.#path('tokens'), targets: this.#path('targets'), pingSecret },
+      ...{ tokens: this.#path('tokens'), targets: this.#path('targets'), functions: this.#path('functions') },
+      pingSecret,
       ...{ logLevel: 'debug', logAttempts: 'all', ...(keys && { keys: this.#path(keys) }) },
     }
   }
@@ -103,6 +110,18 @@ export class MarkedSite {
   #write(name: string, content: object): void {
     writeFileSync(this.#path(name), JSON.stringify(content))
   }
+
+  #secretFile(name: keyof typeof CONFIGURED): { readonly file: string } {
+    writeFileSync(join(this.#files, name), `${CONFIGURED[name]}\n`)
+    return { file: name }
+  }
+}
+
+/** In a variable that the processes have of this one. */
+function secretIn(name: keyof typeof CONFIGURED): { readonly env: string } {
+  const env = `MARKED_${name}`
+  process.env[env] = CONFIGURED[name]
+  return { env }
 }
 
 /** A broker removes files while they are looked at. */
@@ -122,19 +141,25 @@ export interface Answered {
 
 /** Asks as one who may do everything. */
 export class Client {
-  readonly #url: string
+  readonly url: string
 
   constructor({ url }: PosthasteProcess) {
-    this.#url = url
+    this.url = url
   }
 
   async ask(method: string, path: string, body?: unknown, more: Record<string, string> = {}): Promise<Answered> {
-    const response = await fetch(this.#url + path, {
+    const response = await this.fetch(method, path, body, more)
+    return { status: response.status, text: await response.text() }
+  }
+
+  /** Without an `authorization` of `more` that is empty. */
+  fetch(method: string, path: string, body: unknown, more: Record<string, string>): Promise<Response> {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${CONFIGURED.token}`, ...more }
+    return fetch(this.url + path, {
       method,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${CONFIGURED.token}`, ...more },
+      headers: Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== '')),
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
-    return { status: response.status, text: await response.text() }
   }
 
   async post(body: object, more?: Record<string, string>): Promise<string> {

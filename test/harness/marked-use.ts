@@ -1,39 +1,16 @@
 import type { Test } from 'tap'
-import { Client, CONFIGURED, type MarkedSite, mark } from './marked-site.js'
+import { DOOR_PATHS, doorMistakes, useDoors } from './marked-doors.js'
+import { Client, type MarkedSite } from './marked-site.js'
+import { CONFIGURED, CONTENT, CREDENTIALS, found, LOGGED, NOWHERE, UNKEPT } from './marks.js'
 import { TargetServer } from './target-server.js'
-
-/** What is never shown, and not kept in the clear where there are keys. */
-export const CREDENTIALS = { authorization: mark(), apiKey: mark(), tokenInQuery: mark(), forwardToken: mark() }
-/** What is shown to whoever may see the call, and not kept in the clear where there are keys. */
-export const CONTENT = {
-  ...{ header: mark(), query: mark(), body: mark(), base64Body: mark(), responseHeader: mark(), responseBody: mark() },
-  ...{ deadBody: mark(), deferredBody: mark(), cancelledBody: mark(), movedBody: mark(), scheduleBody: mark() },
-  ...{ retriedBody: mark(), batchBody: mark(), claimedBody: mark(), card: mark(), targetQuery: mark() },
-  ...{ forwardQuery: mark(), destinationQuery: mark() },
-}
-/** The same, but for the log, which has it. */
-export const LOGGED = { correlationId: mark(), path: mark() }
-/** What is kept by nobody. */
-export const UNKEPT = {
-  redacted: mark(),
-  idempotencyKey: mark(),
-  refusedHeader: mark(),
-  refusedBody: mark(),
-  wrongToken: mark(),
-}
-/** What is neither shown nor told. */
-export const NOWHERE = { ...CREDENTIALS, ...UNKEPT, ...CONFIGURED }
-/** What is not kept in the clear where there are keys. */
-export const SEALED = { ...NOWHERE, ...CONTENT, ...LOGGED }
-
-/** The names of those marks that stand in a text, or in what is kept. */
-export function found(marks: Readonly<Record<string, string>>, text: { includes(part: string): boolean }): string[] {
-  return Object.keys(marks).filter((name) => text.includes(marks[name] as string))
-}
 
 /** A target that answers with marks. */
 export async function startMarkedTarget(t: Test): Promise<TargetServer> {
-  const target = await TargetServer.start(({ path }) => {
+  const target = await TargetServer.start(({ path }, { headers: { 'x-by-env': byEnv, 'x-by-file': byFile } }) => {
+    if (path.startsWith('/function')) {
+      const isTold = byEnv === CONFIGURED.functionHeaderByEnv && byFile === CONFIGURED.functionHeaderByFile
+      return { status: isTold ? 200 : 500 }
+    }
     const headers = { 'content-type': 'application/json', 'x-of-target': CONTENT.responseHeader }
     const body = JSON.stringify({ told: CONTENT.responseBody, card: UNKEPT.redacted })
     if (path.startsWith('/bad')) return { status: 400, headers, body }
@@ -58,11 +35,12 @@ export async function useAndLook(
   await site.run('start', keys, async (posthaste) => {
     await posthaste.ready()
     const client = new Client(posthaste)
-    ids = await use(client, target)
-    const shown = await look(client, ids)
-    t.strictSame(found(NOWHERE, shown), [], 'what is shown')
+    ids = [...(await use(client, target)), ...(await useDoors(client))]
+    const shown = await look(t, client, ids)
+    t.strictSame(found({ ...NOWHERE, card: CONTENT.card }, shown), [], 'what is shown')
     t.ok(shown.includes(CONTENT.header), 'a header that is no secret is shown')
     t.ok(shown.includes(CONTENT.targetQuery), 'and a query')
+    t.ok(shown.includes(CONTENT.body), 'and what a task has')
     t.strictSame(found({ ...NOWHERE, ...CONTENT }, await mistakes(t, client, target)), [], 'answers to mistakes')
     await more(client)
   })
@@ -103,15 +81,25 @@ async function use(client: Client, target: TargetServer): Promise<string[]> {
   await client.ask('DELETE', `/invocations/${cancelled}`)
   await Promise.all([...ended, cancelled].map((id) => client.ended(id)))
   const paths = ['/busy', '/forward', '/success', '/failure']
-  await target.until(({ arrivals }) => paths.every((path) => arrivals.some((one) => one.path.startsWith(path))), 30_000)
+  await target.until(({ arrivals }) => paths.every((path) => arrivals.some((one) => one.path.startsWith(path))), 60_000)
   return [...ended, deferred, moved, cancelled, retried]
 }
 
 /** All that is shown. */
-async function look(client: Client, ids: readonly string[]): Promise<string> {
+async function look(t: Test, client: Client, ids: readonly string[]): Promise<string> {
   const ofCalls = [...ids.map((id) => `/invocations/${id}`), '/invocations', '/schedules']
-  const paths = [...ofCalls, '/metrics', '/stats', '/readyz', '/livez', '/openapi.json', '/cycle?wait=0s']
+  const paths = [
+    ...ofCalls,
+    ...DOOR_PATHS,
+    '/metrics',
+    '/stats',
+    '/readyz',
+    '/livez',
+    '/openapi.json',
+    '/cycle?wait=0s',
+  ]
   const answers = await Promise.all(paths.map((path) => client.ask('GET', path)))
+  for (const [index, { status, text }] of answers.entries()) t.ok(status < 300, `${paths[index]} ${status} ${text}`)
   return answers.map(({ text }) => text).join('\n')
 }
 
@@ -131,7 +119,7 @@ async function mistakes(t: Test, client: Client, target: TargetServer): Promise<
     ['GET', '/invocations', undefined, { authorization: `Bearer ${wrongToken}` }],
     ['GET', `/cycle?key=${wrongToken}`, undefined, { authorization: '' }],
   ]
-  const answers = await Promise.all(asked.map((one) => client.ask(...one)))
+  const answers = await Promise.all([...asked, ...doorMistakes(client)].map((one) => client.ask(...one)))
   for (const { status, text } of answers) t.ok(status >= 400 && status < 500, `${status} ${text}`)
   return answers.map(({ text }) => text).join('\n')
 }

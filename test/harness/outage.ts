@@ -146,7 +146,15 @@ class Outage {
     const records = targets.map((target): NewRecord => {
       const { retry } = this.#plan
       const content = parseInstruction({ target: `${target.url}/`, ...(retry && { retry }) }, nowMs)
-      const call = { id: createId(nowMs), generation: 1, attempt: 1, acceptedAtMs: nowMs, depth: 0, ...content }
+      const call = {
+        id: createId(nowMs),
+        generation: 1,
+        attempt: 1,
+        acceptedAtMs: nowMs,
+        depth: 0,
+        method: 'POST',
+        ...content,
+      }
       if (target === this.#dead) this.#parks.set(call.id, 0)
       return { key: call.id, value: encodeCall(call) }
     })

@@ -44,7 +44,11 @@ const NO_IDS: readonly string[] = ['', '.', '..', 'a'.repeat(500)]
 export function randomRequests(document: ApiDocument, targetUrl: string): fc.Arbitrary<RandomRequest> {
   const values = new Values(document.components.schemas, targetUrl)
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+    Object.entries(methods).map(([method, operation]) => ({
+      path: path.replace('{url}', targetUrl),
+      method: method.toUpperCase(),
+      operation,
+    })),
   )
   return fc.oneof(...operations.map(({ method, operation, path }) => requestFor(method, path, operation, values)))
 }

@@ -111,7 +111,7 @@ function hintsFor(targetUrl: string): Readonly<Record<string, fc.Arbitrary<unkno
     mostly(fc.constantFrom(...inMs.map((ms) => new Date(Date.now() + ms).toISOString())), fc.constant('1999-01-01'))
   const names = mostly(fc.constantFrom('x-a', 'Accept', '__proto__', 'constructor'), anyText)
   const hints: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
-    'target forwardTo url onSuccess onFailure': urls,
+    'target to forwardTo url onSuccess onFailure': urls,
     delay: spans('1ms', '5s', '10m', 'PT1H'),
     expiresIn: spans('2h', '1d'),
     'timeout initialDelay': spans('1ms', '5s', 'PT1S'),

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { functionRequests } from './door-attempts.js'
 
 /** Bytes for a connection, and what may come back. */
 export interface RawAttempt {
@@ -13,7 +14,7 @@ export interface RawAttempt {
 /** No call to this path may ever be made: it stands where no request does. */
 export const SMUGGLED = '/smuggled'
 
-const LIVEZ = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'
+export const LIVEZ = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'
 const POST = 'POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n'
 const REFUSED = /^400$/
 
@@ -74,11 +75,26 @@ function broken(): RawAttempt[] {
   ]
 }
 
-/** Two that read these differently would take part of a body for a request. So none of it may be one. */
 function smuggling(targetUrl: string, head: string): RawAttempt[] {
   const smuggled = invocationRequest(targetUrl + SMUGGLED, head)
-  const chunks = `0\r\n\r\n${smuggled}`
   const post = (headers: string, body: string): string => `${POST}${head}${headers}\r\n\r\n${body}`
+  const bodies: [string, string][] = [
+    ['a body of a GET', `GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`],
+    ['a body for no path', `POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`],
+    ['a body that is no JSON', post(`Content-Length: ${smuggled.length}`, smuggled)],
+    ['a body behind an expectation', post(`Expect: 100-continue\r\nContent-Length: ${smuggled.length}`, smuggled)],
+    ['a body that is said to be too large', post('Content-Length: 9999999999', smuggled)],
+    ['a chunk', post('Transfer-Encoding: chunked', `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`)],
+  ]
+  return [
+    ...misframed(post, smuggled),
+    ...bodies.map(([name, bytes]) => ({ name, bytes, answers: /^(100 )?(200|400|404|413|415)$/ })),
+  ]
+}
+
+/** Two that read these differently would take part of a body for a request. So none of it may be one. */
+export function misframed(post: (headers: string, body: string) => string, smuggled: string): RawAttempt[] {
+  const chunks = `0\r\n\r\n${smuggled}`
   const framings = [
     'Content-Length: 5\r\nTransfer-Encoding: chunked',
     'Transfer-Encoding: chunked\r\nContent-Length: 5',
@@ -104,14 +120,6 @@ function smuggling(targetUrl: string, head: string): RawAttempt[] {
     'X: y\0\r\nContent-Length: 5',
   ]
   const sizes = ['-1', '0x1', '+1', ' 1', '1 1', 'g', '', '1;\n', 'fffffffffffffffff', '00000000000000000001x']
-  const bodies: [string, string][] = [
-    ['a body of a GET', `GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`],
-    ['a body for no path', `POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${smuggled.length}\r\n\r\n${smuggled}`],
-    ['a body that is no JSON', post(`Content-Length: ${smuggled.length}`, smuggled)],
-    ['a body behind an expectation', post(`Expect: 100-continue\r\nContent-Length: ${smuggled.length}`, smuggled)],
-    ['a body that is said to be too large', post('Content-Length: 9999999999', smuggled)],
-    ['a chunk', post('Transfer-Encoding: chunked', `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`)],
-  ]
   return [
     ...framings.map((framing) => ({ name: JSON.stringify(framing), bytes: post(framing, chunks), answers: REFUSED })),
     ...sizes.map((size) => ({
@@ -119,7 +127,6 @@ function smuggling(targetUrl: string, head: string): RawAttempt[] {
       bytes: post('Transfer-Encoding: chunked', `${size}\r\na\r\n${chunks}`),
       answers: REFUSED,
     })),
-    ...bodies.map(([name, bytes]) => ({ name, bytes, answers: /^(100 )?(200|400|404|413|415)$/ })),
   ]
 }
 
@@ -155,7 +162,8 @@ function pipelined(targetUrl: string, head: string): RawAttempt[] {
 
 /** Requests some of whose bytes are others. */
 export function mutatedRequests(targetUrl: string): fc.Arbitrary<Buffer> {
-  const requests = [LIVEZ, invocationRequest(`${targetUrl}/mutated`, 'Idempotency-Key: a\r\n'), `${LIVEZ}${LIVEZ}`]
+  const native = invocationRequest(`${targetUrl}/mutated`, 'Idempotency-Key: a\r\n')
+  const requests = [LIVEZ, native, `${LIVEZ}${LIVEZ}`, ...functionRequests()]
   const change = fc.tuple(fc.nat(1_000), fc.nat(4), fc.uint8Array({ maxLength: 4 }))
   return fc
     .tuple(fc.constantFrom(...requests), fc.array(change, { minLength: 1, maxLength: 4 }))

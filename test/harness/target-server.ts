@@ -112,7 +112,7 @@ export class TargetServer {
   }
 
   /** Resolves once `condition` is true. @throws Error if that takes longer than `timeoutMs` */
-  async until(condition: (target: this) => boolean, timeoutMs = 10_000): Promise<void> {
+  async until(condition: (target: this) => boolean, timeoutMs = 60_000): Promise<void> {
     const untilMs = performance.now() + timeoutMs
     while (!condition(this)) {
       if (performance.now() > untilMs) {

@@ -8,7 +8,7 @@ export async function untilShown(
   control: Control,
   id: string,
   condition: (shown: Shown) => boolean,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<Shown> {
   for (const untilMs = performance.now() + timeoutMs; ; await sleep(LOOK_MS)) {
     const { json, status, text } = await control.get(id)

@@ -2,7 +2,7 @@ import { measureClockSkew } from '@posthaste/stream'
 import { Kafka, logLevel } from 'kafkajs'
 import t from 'tap'
 import { brokerTime } from '../src/broker-time.js'
-import { storageFor, until } from './kafka-calls.js'
+import { storageFor, until, works } from './kafka-calls.js'
 import { brokers, noBroker, withAdmin } from './kafka-harness.js'
 
 // The broker for tests runs on this machine: its clock is ours.
@@ -48,10 +48,3 @@ t.test('a topic of clocks that does not tell the time is refused, and noticed la
   }
   await t.rejects(askOn(), { code: 'stream-unfit', message: topic })
 })
-
-function works(attempt: Promise<unknown>): Promise<boolean> {
-  return attempt.then(
-    () => true,
-    () => false,
-  )
-}

@@ -60,3 +60,11 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
     await sleep(20)
   }
 }
+
+/** Whether something comes to pass. */
+export function works(attempt: Promise<unknown>): Promise<boolean> {
+  return attempt.then(
+    () => true,
+    () => false,
+  )
+}

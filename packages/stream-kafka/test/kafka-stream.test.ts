@@ -2,7 +2,7 @@ import type { Delivery } from '@posthaste/stream'
 import { Kafka, logLevel } from 'kafkajs'
 import t from 'tap'
 import { partitionOf } from '../src/partition-of.js'
-import { endOf, GROUP, ofOneKey, pull, record, storageFor, textsOf, until } from './kafka-calls.js'
+import { endOf, GROUP, ofOneKey, pull, record, storageFor, textsOf, until, works } from './kafka-calls.js'
 import { brokers, createTopic, type KafkaStorage, noBroker, withAdmin } from './kafka-harness.js'
 
 if (noBroker) t.test('the Kafka stream', { skip: noBroker }, async () => undefined)
@@ -22,7 +22,8 @@ function tests(): void {
         ],
       }),
     )
-    await stream.start()
+    // A setting is acknowledged before the broker goes by it.
+    await until(() => works(stream.start()))
     t.strictSame(await stream.health(), { ready: true }, 'once it is mended it may be started again')
     await stream.stop()
   })
