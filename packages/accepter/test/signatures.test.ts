@@ -79,6 +79,12 @@ t.test('AWS: what is signed is taken as it was signed, and not otherwise', async
   const incomplete: Record<string, Unsigned> = {
     'a header more': withHeader('x-amz-client-context', 'e30=')(signed()),
     'a key more': withHeader('idempotency-key', 'a')(signed()),
+    ...Object.fromEntries(
+      ['prefer', 'invocationtype', 'x-callback-url', 'x-fc-async-delay', 'posthaste-depth'].map((name) => [
+        name,
+        withHeader(name, '1')(signed()),
+      ]),
+    ),
     'no host': alteredAuthorization(signed(), (text) => text.replace('host;', '')),
     'a header that is not there': alteredAuthorization(signed(), (text) => text.replace('host;', 'host;none;')),
     'a type that is not signed': withHeader('x-amz-invocation-type', 'Event')(signed(ONE, { ...asked, headers: {} })),

@@ -12,6 +12,7 @@ import { type DoorAnswer, STREAMED, type Streamed } from './door.js'
 import { Entrance } from './entrance.js'
 import type { House } from './house.js'
 import { METHODS, type Router, type Way } from './router.js'
+import { SignedRequest } from './signatures/signed-request.js'
 import { signatureOf, signerOf } from './signatures/signer.js'
 
 declare module 'fastify' {
@@ -64,7 +65,11 @@ export function addDoors(
     if (request.mediaType === undefined) delete request.headers['content-type']
     const signature = signatureOf(request.headers, way.signatures)
     const signer =
-      signature && ((credentials: Credentials) => signerOf(request, signature, credentials, bodies, clock.now()))
+      signature &&
+      (async (credentials: Credentials) => {
+        const signed = new SignedRequest(request.raw, way.path, router.mustSign(signature))
+        return signerOf(request, signature.read(signed, clock.now()), credentials, bodies)
+      })
     if (gate) gate.check({ ...way, signer }, request, reply, done)
     else done(isForeignFetch(request.headers) ? foreign() : undefined)
   })

@@ -18,6 +18,9 @@ const V2_TASK = `${V2}/stateful-async-invocations/(?<id>[^/]+)`
 export const alibaba: Door = {
   name: ALIBABA,
   firstParts: ['2023-03-30', '2021-04-06', '2016-08-15'],
+  heeds: ['invocation-type', 'async-task-id', 'stateful-async-invocation-id', 'async-delay'].map(
+    (name) => `x-fc-${name}`,
+  ),
   paths: [
     ...at([`${V3}/invocations`, `${V2}/invocations`], ['POST'], 'invoke', invoke),
     ...at([`${V3}/async-tasks`, `${V2}/stateful-async-invocations`], ['GET'], 'read', listTasks),

@@ -16,6 +16,7 @@ export const boltic: Door = {
   name: NAME,
   paths: [],
   firstParts: [],
+  heeds: ['x-callback-url'],
   atFunctions: { isMeant: ({ rest }) => SUFFIX.test(rest), methods: TAKEN_METHODS, handle },
   fail: failPlainly,
 }

@@ -12,6 +12,8 @@ export interface Door {
   readonly firstParts: readonly string[]
   /** What it takes at the URLs of functions. */
   readonly atFunctions?: AtFunctions
+  /** Headers, in lower case, by which it is told what is to be done: who signs in another system's way signs these too. */
+  readonly heeds?: readonly string[]
   /** How its clients may sign what they ask for, instead of showing a token. */
   readonly signatures?: readonly Signature[]
   /** Says an error as its system does, of a request for a path. */

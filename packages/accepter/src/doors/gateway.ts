@@ -13,6 +13,7 @@ export const gateway: Door = {
   name: NAME,
   paths: [],
   firstParts: [],
+  heeds: ['invocationtype'],
   atFunctions: { isMeant: ({ headers }) => headers.invocationtype === 'Event', handle },
   signatures: [awsSignature],
   fail,

@@ -22,6 +22,7 @@ const CALLBACK_FIELD = /^\/forwardTo(\/url)?(?=:)/
 export const openfaas: Door = {
   name: NAME,
   firstParts: ['async-function'],
+  heeds: ['x-callback-url'],
   paths: [
     {
       pattern: /^\/async-function\/(?<name>[^/]+)(?<rest>\/.*)?$/,

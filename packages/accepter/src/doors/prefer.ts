@@ -14,6 +14,7 @@ export const prefer: Door = {
   name: 'prefer',
   paths: [],
   firstParts: [],
+  heeds: ['prefer'],
   atFunctions: { isMeant: ({ headers }) => preferencesOf(headers.prefer).has('respond-async'), handle },
   fail: failPlainly,
 }

@@ -49,6 +49,12 @@ export class Router {
     return this.#ownPath(asking) ?? this.#atFunction(asking)
   }
 
+  /** Headers that a signature must cover besides those that it knows: they tell a door of another system what is to be done. */
+  mustSign(signature: Signature): readonly string[] {
+    const others = this.#doors.filter(({ door }) => !door.signatures?.includes(signature))
+    return others.flatMap(({ door }) => door.heeds ?? [])
+  }
+
   #ownPath({ method, path: whole }: Asking): Way | undefined {
     for (const { door, prefix } of this.#doors) {
       const path = behind(prefix, whole)

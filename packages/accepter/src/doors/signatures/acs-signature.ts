@@ -4,7 +4,7 @@ import { bytesOf, checkTime, incomplete, isSame, sha256 } from './signed-request
 
 const SCHEME = 'ACS3-HMAC-SHA256'
 /** What says what is to be done, but for what the SDK does not sign. */
-const MUST_SIGN = /^(host|invocationtype|prefer|x-callback-url|x-acs-.*|posthaste-.*)$/
+const MUST_SIGN = /^(host|x-acs-.*|posthaste-.*)$/
 const HASH_HEADER = 'x-acs-content-sha256'
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 

@@ -16,7 +16,7 @@ const END = 'aws4_request'
 /** What these doors stand for: a request that was signed for another service is not meant for them. */
 const SERVICES = ['lambda', 'execute-api']
 /** What of the headers says what is to be done. */
-const MUST_SIGN = /^(host|invocationtype|prefer|idempotency-key|x-callback-url|x-(amz|fc)-.*|posthaste-.*)$/
+const MUST_SIGN = /^(host|invocationtype|idempotency-key|x-amz-.*|posthaste-.*)$/
 const HASH_HEADER = 'x-amz-content-sha256'
 const DATE_HEADER = 'x-amz-date'
 const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/

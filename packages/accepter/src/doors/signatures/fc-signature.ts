@@ -4,8 +4,8 @@ import { bytesOf, checkTime, incomplete, invalid, isSame, parametersOf, type Sig
 
 /** Of what is under these the query is not signed. */
 const API = /^\/20(?:16-08-15|21-04-06)\/services\//
-/** What else says what is to be done: it cannot be signed. */
-const UNSIGNED = /^(invocationtype|prefer|x-callback-url|posthaste-.*)$/
+/** What says what is to be done by our own ways. */
+const OWN = /^posthaste-/
 
 /**
  * `FC ID:SIGNATURE`, as the SDK of Function Compute 2 signs. The host is not in it, nor the query of what is no HTTP trigger,
@@ -19,7 +19,8 @@ export const fcSignature: Signature = {
     const [, keyId = '', signature = ''] = /^([^:]+):(\S+)$/.exec(request.authorization) ?? []
     if (signature === '') throw incomplete('Authorization is not such as FC ID:SIGNATURE.')
     checkTime(Date.parse(request.header('date') ?? ''), nowMs)
-    const unsigned = request.headerNames.find((name) => UNSIGNED.test(name))
+    // Neither these nor those of other systems can be signed.
+    const unsigned = request.headerNames.find((name) => OWN.test(name) || request.mustSign.includes(name))
     if (unsigned !== undefined) throw incomplete(`The header ${unsigned} is not signed.`)
     const texts = textsOf(request)
     const isBy = (secret: string, body: Buffer): boolean =>

@@ -16,14 +16,21 @@ export class SignedRequest {
   readonly query: string
   /** What follows the name of the scheme. */
   readonly authorization: string
+  /** Headers that must be signed if they are there, whatever the signature. */
+  readonly mustSign: readonly string[]
   /** Values by name in lower case, in the order in which they came. */
   readonly #headers = new Map<string, string[]>()
 
-  constructor({ headers, method = '', rawHeaders, url = '' }: IncomingMessage, pathAtDoor: string) {
+  constructor(
+    { headers, method = '', rawHeaders, url = '' }: IncomingMessage,
+    pathAtDoor: string,
+    mustSign: readonly string[],
+  ) {
     const [path = '', ...query] = url.split('?')
     this.method = method
     this.path = path
     this.pathAtDoor = pathAtDoor
+    this.mustSign = mustSign
     this.query = query.join('?')
     this.authorization = (headers.authorization ?? '').replace(/^\S+ */, '')
     for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -50,7 +57,8 @@ export class SignedRequest {
   /** The names of the headers that are signed. @throws Unauthenticated if one is not that must be, or is not there */
   signedNames(must: RegExp): readonly string[] {
     const names = (this.fields.get('SignedHeaders') ?? '').split(';')
-    const unsigned = ['host', ...this.headerNames].find((name) => must.test(name) && !names.includes(name))
+    const needed = ['host', ...this.headerNames].filter((name) => must.test(name) || this.mustSign.includes(name))
+    const unsigned = needed.find((name) => !names.includes(name))
     if (unsigned !== undefined) throw incomplete(`The header ${unsigned} is not signed.`)
     if (names.some((name) => !this.#headers.has(name))) throw incomplete('A header that is signed is not there.')
     return names

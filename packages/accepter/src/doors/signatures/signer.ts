@@ -3,8 +3,8 @@ import type { Bodies } from '../../bodies.js'
 import type { Caller, Credentials } from '../../caller.js'
 import { Unauthenticated } from '../../unauthenticated.js'
 import type { Mark } from '../door.js'
-import type { Signature } from './signature.js'
-import { invalid, SignedRequest } from './signed-request.js'
+import type { Signature, Signed } from './signature.js'
+import { invalid } from './signed-request.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,12 +27,10 @@ export function signatureOf({ authorization }: Mark['headers'], taken: readonly 
 /** Who signed a request. Reads its body, if the key is known. @throws Unauthenticated, or a PosthasteError of the body */
 export async function signerOf(
   request: FastifyRequest,
-  signature: Signature,
+  signed: Signed,
   credentials: Credentials,
   bodies: Bodies,
-  nowMs: number,
 ): Promise<Caller> {
-  const signed = signature.read(new SignedRequest(request.raw, request.way?.path ?? ''), nowMs)
   const key = credentials.keyOf?.(signed.keyId)
   if (!key) throw new Unauthenticated('unknown-key', 'The access key of this signature is not known here.')
   const body = await bodies.whole(request.raw, { tenant: unproven(key.caller.tenant), bytesMax: BYTES_MAX })
