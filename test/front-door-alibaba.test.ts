@@ -5,6 +5,7 @@ import { AlibabaClient, type TaskPage, version2Client } from './harness/alibaba-
 import { runBlocks } from './harness/doc-blocks.js'
 import { createEmbedded } from './harness/embedded-installation.js'
 import { FunctionProcess } from './harness/function-process.js'
+import { FunctionsFile } from './harness/functions-file.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -12,9 +13,8 @@ const LATER = { xFcInvocationType: 'Async', commonHeaders: { 'x-fc-async-delay':
 
 const fn = await FunctionProcess.start(t)
 const { dataDir } = createEmbedded(t)
-const functions = join(dataDir, 'functions.yaml')
-writeFileSync(
-  functions,
+const functions = new FunctionsFile(
+  t,
   `functions:
   resize: { url: ${fn.url}/resize, routes: [/orders] }
   shop.resize: { url: ${fn.url}/shop }
@@ -27,7 +27,7 @@ writeFileSync(
   small: { url: ${fn.url}/small, limits: { bodyBytes: 10 } }
   hidden: { url: ${fn.url}/hidden, doors: [aws] }
 `,
-)
+).path
 let posthaste = await PosthasteProcess.start({ role: 'start', dataDir, settings: { functions } })
 t.teardown(() => posthaste.stop())
 

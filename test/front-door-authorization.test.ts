@@ -13,6 +13,7 @@ import { AlibabaClient, type Key, version2Client } from './harness/alibaba-clien
 import { curl } from './harness/command-line.js'
 import { createEmbedded } from './harness/embedded-installation.js'
 import { FunctionProcess } from './harness/function-process.js'
+import { FunctionsFile } from './harness/functions-file.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 
 // Clients of other systems as they come, with their own credentials, against a Posthaste where tokens are configured.
@@ -26,11 +27,10 @@ const [FIRST, SECOND, THIRD, ACME] = ['first', 'second', 'third', 'acme'].map((n
 
 const fn = await FunctionProcess.start(t)
 const { dataDir } = createEmbedded(t)
-const functions = join(dataDir, 'functions.yaml')
-writeFileSync(
-  functions,
+const functions = new FunctionsFile(
+  t,
   `functions: { resize: { url: ${fn.url}/resize, routes: [/square] }, other: { url: ${fn.url}/other } }`,
-)
+).path
 const tokens = join(dataDir, 'tokens.json')
 process.env.SECOND_SECRET = SECOND.secret
 writeFileSync(join(dataDir, 'third'), `${THIRD.secret}\n`)

@@ -18,6 +18,7 @@ import { Control } from './harness/control.js'
 import { runBlocks } from './harness/doc-blocks.js'
 import { createEmbedded } from './harness/embedded-installation.js'
 import { FunctionProcess } from './harness/function-process.js'
+import { FunctionsFile } from './harness/functions-file.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 import { TargetServer } from './harness/target-server.js'
 import { untilShown } from './harness/until-shown.js'
@@ -39,10 +40,9 @@ const receiver = await TargetServer.start(({ body, path }, { headers }) => {
 })
 t.teardown(() => receiver.stop())
 const { dataDir } = createEmbedded(t)
-const functions = join(dataDir, 'functions.yaml')
 const failing = `url: ${fn.url}/status/500, retry: { maxAttempts: 2, initialDelay: 1ms }`
-writeFileSync(
-  functions,
+const functions = new FunctionsFile(
+  t,
   `functions:
   resize: { url: ${fn.url}/resize, routes: [/images] }
   square: { url: ${fn.url}/square, routes: [/square] }
@@ -58,7 +58,7 @@ writeFileSync(
   hidden: { url: ${fn.url}/hidden, doors: [openfaas] }
   none: { url: ${fn.url}/none, doors: [], routes: [/none] }
 `,
-)
+).path
 const posthaste = await PosthasteProcess.start({ role: 'start', dataDir, settings: { functions } })
 t.teardown(() => posthaste.stop())
 const client = new Client({ timeoutMs: 60_000 })

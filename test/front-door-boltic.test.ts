@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import { curl } from './harness/command-line.js'
 import { runBlocks } from './harness/doc-blocks.js'
 import { createEmbedded } from './harness/embedded-installation.js'
 import { FunctionProcess, withoutOurs } from './harness/function-process.js'
+import { FunctionsFile } from './harness/functions-file.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -15,9 +14,8 @@ const REQUEST_ID = 'eb8283f5-62a9-4a4b-a1e2-6d07d1a3e2c1'
 const fn = await FunctionProcess.start(t)
 const callbacks = await FunctionProcess.start(t)
 const { dataDir } = createEmbedded(t)
-const functions = join(dataDir, 'functions.yaml')
-writeFileSync(
-  functions,
+const functions = new FunctionsFile(
+  t,
   `functions:
   resize: { url: ${fn.url}/resize }
   mail: { url: ${fn.url}/mail }
@@ -28,7 +26,7 @@ writeFileSync(
   small: { url: ${fn.url}/small, limits: { bodyBytes: 10 } }
   hidden: { url: ${fn.url}/hidden, doors: [openfaas] }
 `,
-)
+).path
 const posthaste = await PosthasteProcess.start({ role: 'start', dataDir, settings: { functions } })
 t.teardown(() => posthaste.stop())
 const { url } = posthaste

@@ -9,6 +9,7 @@ import { Control, type Page } from './harness/control.js'
 import { runBlocks } from './harness/doc-blocks.js'
 import { createEmbedded } from './harness/embedded-installation.js'
 import { FunctionProcess, withoutOurs } from './harness/function-process.js'
+import { FunctionsFile } from './harness/functions-file.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 import { untilShown } from './harness/until-shown.js'
 
@@ -34,9 +35,8 @@ const LISTED_MS_MAX = 60_000
 const fn = await FunctionProcess.start(t)
 const callbacks = await FunctionProcess.start(t)
 const { dataDir } = createEmbedded(t)
-const functions = join(dataDir, 'functions.yaml')
-writeFileSync(
-  functions,
+const functions = new FunctionsFile(
+  t,
   `functions:
   resize: { url: ${fn.url}/resize }
   report: { url: ${fn.url}/wait/60000 }
@@ -49,7 +49,7 @@ writeFileSync(
   partner: { url: ${fn.url}/partner, acceptStatus: 200 }
   hidden: { url: ${fn.url}/hidden, doors: [boltic] }
 `,
-)
+).path
 const posthaste = await PosthasteProcess.start({ role: 'start', dataDir, settings: { functions } })
 t.teardown(() => posthaste.stop())
 const { url } = posthaste

@@ -5,6 +5,7 @@ import { curl } from './harness/command-line.js'
 import { runBlocks } from './harness/doc-blocks.js'
 import { createEmbedded } from './harness/embedded-installation.js'
 import { FunctionProcess } from './harness/function-process.js'
+import { FunctionsFile } from './harness/functions-file.js'
 import { closedGate } from './harness/gate.js'
 import { PosthasteProcess } from './harness/posthaste-process.js'
 import { TargetServer } from './harness/target-server.js'
@@ -21,9 +22,8 @@ const scripted = await TargetServer.start(async ({ path }) => {
 })
 t.teardown(() => scripted.stop())
 const { dataDir } = createEmbedded(t)
-const functions = join(dataDir, 'functions.yaml')
-writeFileSync(
-  functions,
+const functions = new FunctionsFile(
+  t,
   `functions:
   resize: { url: ${fn.url}/resize }
   echo: { url: ${fn.url}/echo }
@@ -32,7 +32,7 @@ writeFileSync(
   odd: { url: ${scripted.url}/odd }
   gone: { url: "http://127.0.0.1:1", retry: { maxAttempts: 1 } }
 `,
-)
+).path
 const posthaste = await PosthasteProcess.start({ role: 'start', dataDir, settings: { functions } })
 t.teardown(() => posthaste.stop())
 const { url } = posthaste

@@ -1,13 +1,12 @@
+import { EventEmitter, on } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '@posthaste/core'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { functionOf, startDoors, startFunction } from './door-setting.js'
 import { exchangeRaw } from './setting.js'
 
 t.test('what a function takes holds for calls at once, too', async (t) => {
-  const running: ServerResponse[] = []
-  const target = await startFunction(t, (_, response) => void running.push(response.writeHead(200)))
+  const { next, target } = await startHeld(t)
   const { url } = await startDoors(t, [
     functionOf(target, { limits: { concurrency: 2 } }),
     functionOf(target, { name: 'seldom', limits: { requestsPerSecond: 0.001, burst: 1 } }),
@@ -16,17 +15,17 @@ t.test('what a function takes holds for calls at once, too', async (t) => {
   const ask = (path: string) => fetch(url + path, { method: 'POST', body: '{}' })
   const both = [ask('/function/resize'), ask('/2015-03-31/functions/resize/invocations')]
   for (const path of ['/function/seldom', '/function/other']) both.push(ask(path))
-  while (running.length < 4) await sleep(10)
+  const running = await Promise.all(both.map(next))
   for (const path of ['/function/resize', '/function/seldom', '/2015-03-31/functions/resize/invocations']) {
     const answer = await ask(path)
     t.strictSame([answer.status, answer.headers.get('retry-after')], [503, '1'], path)
   }
   t.equal((await ask('/function/resize/async')).status, 202, 'what is called later waits')
-  for (const response of running.splice(0)) response.end()
+  for (const response of running) response.end()
   await Promise.all(both.map(async (answer) => (await answer).text()))
   const again = ask('/function/resize')
-  while (running.length === 0) await sleep(10)
-  running[0]?.end()
+  const response = await next()
+  response.end()
   t.equal((await again).status, 200, 'a place that was given back')
 })
 
@@ -68,17 +67,25 @@ t.test('who asks for ever more on one connection has no more than a share of wha
 })
 
 t.test('what of a call at once had to be read counts for as long as that runs', async (t) => {
-  const running: ServerResponse[] = []
-  const target = await startFunction(t, (_, response) => void running.push(response))
+  const { next, target } = await startHeld(t)
   const bodyBytes = LIMITS.bodiesBytesMax / 4 + 1
   const { url } = await startDoors(t, [functionOf(target, { limits: { bodyBytes } })])
   const body = `"${'x'.repeat(bodyBytes - 2)}"`
   const ask = () => fetch(`${url}/2015-03-31/functions/resize/invocations`, { method: 'POST', body })
   for (const which of ['the first', 'the next']) {
     const answer = ask()
-    while (running.length === 0) await sleep(10)
+    const response = await next()
     if (which === 'the first') t.equal((await ask()).status, 503)
-    running.pop()?.end()
+    response.end()
     t.equal((await answer).status, 200, which)
   }
 })
+
+/** A function that leaves its answers to the test, in the order in which requests come. */
+async function startHeld(t: Test) {
+  const came = new EventEmitter()
+  const answers = on(came, 'answer')
+  const target = await startFunction(t, (_, response) => void came.emit('answer', response))
+  const next = async (): Promise<ServerResponse> => (await answers.next()).value[0]
+  return { target, next }
+}
