@@ -157,7 +157,7 @@ function requestFor(operation: DoorOperation, targetUrl: string): fc.Arbitrary<D
       headers: fc.oneof(fc.constant({}), fc.constant({}), strays),
       body: mostly(fc.constantFrom(...BODIES.slice(0, 3)), fc.oneof(fc.constantFrom(...BODIES), anyText)),
       caller: fc.nat(1_000),
-      taskOf: fc.option(fc.nat(1_000), { nil: undefined }),
+      taskOf: fc.option(fc.nat(1_000), { nil: undefined, freq: 1 }),
       task: fc.nat(1_000),
       shown: mostly(usual, fc.constantFrom(...SHOWN)),
       flaw: mostly(fc.constant(undefined), fc.constantFrom(...FLAWS)),
